@@ -1,0 +1,348 @@
+"""The vocabulary between the worker and a venue: orders, reports, requests and replies.
+
+Everything here is an immutable value without behaviour beyond reading itself. A dialect turns an `Order` into a `Call`, the
+worker turns a `Call` into signed bytes and an `Answer`, and the dialect reads the answer back into a `Verdict` or a
+`Sighting`. Quantities and prices are `Decimal`, times are epoch milliseconds on the venue's clock, durations name their unit.
+"""
+
+from collections.abc import Generator, Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal
+from enum import StrEnum
+
+from adapters.errors import VenueError
+
+
+class Side(StrEnum):
+    """The direction of an order."""
+
+    BUY = "buy"
+    SELL = "sell"
+
+
+class OrderType(StrEnum):
+    """The order types of the signal contract; a venue may have fewer."""
+
+    MARKET = "market"
+    LIMIT = "limit"
+    LIMIT_MAKER = "limit_maker"
+    STOP_LOSS = "stop_loss"
+    STOP_LOSS_LIMIT = "stop_loss_limit"
+    TAKE_PROFIT = "take_profit"
+    TAKE_PROFIT_LIMIT = "take_profit_limit"
+    TRAILING_STOP = "trailing_stop"
+
+
+class TimeInForce(StrEnum):
+    """How long an order may stay on the book."""
+
+    GTC = "gtc"
+    IOC = "ioc"
+    FOK = "fok"
+    GTD = "gtd"
+
+
+class PositionSide(StrEnum):
+    """The position a futures order belongs to in hedge mode."""
+
+    BOTH = "both"
+    LONG = "long"
+    SHORT = "short"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Order:
+    """An order as it is to be placed: one venue symbol (`BTCUSDT`), exact decimals, our own client order id."""
+
+    client_order_id: str
+    symbol: str
+    side: Side
+    type: OrderType
+    quantity: Decimal | None = None
+    quote_quantity: Decimal | None = None
+    price: Decimal | None = None
+    stop_price: Decimal | None = None
+    trailing_delta: Decimal | None = None
+    time_in_force: TimeInForce | None = None
+    reduce_only: bool | None = None
+    close_position: bool | None = None
+    position_side: PositionSide | None = None
+    good_till_ms: int | None = None
+
+
+class OrderState(StrEnum):
+    """What a venue says of an order, reduced to what the worker must tell apart."""
+
+    PENDING = "pending"
+    OPEN = "open"
+    FILLED = "filled"
+    CANCELLED = "cancelled"
+    EXPIRED = "expired"
+    REJECTED = "rejected"
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether nothing more can happen to the order."""
+        return self not in (OrderState.PENDING, OrderState.OPEN)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fill:
+    """One execution of an order; `fee_asset` is upper case, both fee fields are `None` where the venue is silent."""
+
+    price: Decimal
+    quantity: Decimal
+    fee: Decimal | None = None
+    fee_asset: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExecutionReport:
+    """What a venue answered about one order.
+
+    `state` is `None` for a bare acknowledgement: the order landed, and what became of it has to be asked.
+    `executed_quote` is `None` where the venue does not know it. `created_ms` is when the venue took the order.
+    """
+
+    client_order_id: str
+    venue_order_id: str
+    symbol: str
+    state: OrderState | None = None
+    venue_status: str | None = None
+    side: Side | None = None
+    type: OrderType | None = None
+    time_in_force: TimeInForce | None = None
+    quantity: Decimal | None = None
+    price: Decimal | None = None
+    executed_quantity: Decimal | None = None
+    executed_quote: Decimal | None = None
+    fills: tuple[Fill, ...] = ()
+    transact_time_ms: int | None = None
+    created_ms: int | None = None
+
+    @property
+    def average_price(self) -> Decimal | None:
+        """Executed quote over executed base; `None` while nothing is executed."""
+        if not self.executed_quantity or self.executed_quote is None:
+            return None
+        return self.executed_quote / self.executed_quantity
+
+
+# --- Requests and replies ---------------------------------------------------------------------------------------------
+
+
+class Security(StrEnum):
+    """What a request has to carry."""
+
+    NONE = "none"
+    SIGNED = "signed"
+
+
+class Purpose(StrEnum):
+    """Why a request is sent; the limiter keeps a reserve for what must not starve."""
+
+    PLACE = "place"
+    CANCEL = "cancel"
+    LOOKUP = "lookup"
+    PROBE = "probe"
+    RULES = "rules"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Call:
+    """A request that is neither stamped nor signed.
+
+    `weight` is its documented request weight, `orders` how many it adds to the account's order count, and
+    `free_when_accepted` says that the venue charges no weight for it once it succeeded.
+    """
+
+    method: str
+    path: str
+    params: tuple[tuple[str, str], ...] = ()
+    security: Security = Security.SIGNED
+    purpose: Purpose
+    weight: int = 1
+    orders: int = 0
+    free_when_accepted: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HttpRequest:
+    """The very bytes to send: `url` is percent-encoded and signed, and is never encoded again nor logged."""
+
+    method: str
+    url: str = field(repr=False)
+    headers: Mapping[str, str] = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reply:
+    """A complete HTTP reply; header names are lower case."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+
+class FaultKind(StrEnum):
+    """How a request failed without a complete reply."""
+
+    NOT_SENT = "not_sent"
+    LOST = "lost"
+    TIMEOUT = "timeout"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fault:
+    """No complete reply. Only `NOT_SENT` proves that not a byte left this machine; `detail` names no URL and no key."""
+
+    kind: FaultKind
+    detail: str
+
+
+Answer = Reply | Fault
+
+
+# --- What an answer means ---------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Accepted:
+    """The venue took the order."""
+
+    report: ExecutionReport
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Refused:
+    """Proven: the order did not land. `error.retry` says whether another attempt makes sense."""
+
+    error: VenueError
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unproven:
+    """The order may have landed; only asking the venue can tell."""
+
+    error: VenueError
+
+
+Verdict = Accepted | Refused | Unproven
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Found:
+    """A look-up saw the order."""
+
+    report: ExecutionReport
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Absent:
+    """A look-up did not see the order, which proves nothing before the read lag and the recv window are over."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ambiguous:
+    """Several orders could be the one that was asked for; never a guess."""
+
+    candidates: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LookupFailed:
+    """The venue could not be asked."""
+
+    error: VenueError
+
+
+Sighting = Found | Absent | Ambiguous | LookupFailed
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CancelledOrder:
+    """One order that a cancel-all took off the book."""
+
+    client_order_id: str
+    venue_order_id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AllCancelled:
+    """No order of the symbol is open any more; `orders` are the ones this call closed."""
+
+    orders: tuple[CancelledOrder, ...]
+
+
+Sweep = AllCancelled | Refused | Unproven
+
+
+# --- Rules of a venue -------------------------------------------------------------------------------------------------
+
+
+class LimitKind(StrEnum):
+    """What a venue counts."""
+
+    REQUEST_WEIGHT = "request_weight"
+    RAW_REQUESTS = "raw_requests"
+    ORDERS = "orders"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RateLimit:
+    """At most `limit` in each clock-aligned window of `interval_s` seconds."""
+
+    kind: LimitKind
+    limit: int
+    interval_s: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SymbolRules:
+    """What a venue allows on one symbol; a bound that is absent or switched off is `None`.
+
+    `step_offset` tells where quantity steps start: 0 on Binance spot, `min_quantity` on Bitrue and on futures.
+    `max_open_orders` and the multipliers come from the filters of the same names.
+    """
+
+    symbol: str
+    base: str
+    quote: str
+    is_trading: bool
+    order_types: frozenset[OrderType]
+    quote_quantity_allowed: bool = False
+    base_precision: int | None = None
+    quote_precision: int | None = None
+    min_price: Decimal | None = None
+    max_price: Decimal | None = None
+    tick_size: Decimal | None = None
+    min_quantity: Decimal | None = None
+    max_quantity: Decimal | None = None
+    step_size: Decimal | None = None
+    step_offset: Decimal = Decimal(0)
+    market_min_quantity: Decimal | None = None
+    market_max_quantity: Decimal | None = None
+    market_step_size: Decimal | None = None
+    min_notional: Decimal | None = None
+    max_notional: Decimal | None = None
+    min_notional_on_market: bool = False
+    max_notional_on_market: bool = False
+    notional_on_last_price: bool = False
+    notional_filter: str = "notional"
+    bid_multiplier_up: Decimal | None = None
+    bid_multiplier_down: Decimal | None = None
+    ask_multiplier_up: Decimal | None = None
+    ask_multiplier_down: Decimal | None = None
+
+    @property
+    def display(self) -> str:
+        """The symbol as outcomes write it, `BASE/QUOTE`."""
+        return f"{self.base}/{self.quote}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VenueRules:
+    """One reading of `exchangeInfo`: rules by venue symbol, and the limits the venue meters."""
+
+    symbols: Mapping[str, SymbolRules]
+    limits: tuple[RateLimit, ...]
