@@ -1,0 +1,1 @@
+"""The decisions of the worker: plain functions and values without I/O, clocks or randomness."""

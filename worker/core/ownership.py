@@ -1,0 +1,43 @@
+"""Who may still be sending in a shard, read from the control stream.
+
+Owners announce a take-over before they handle their first signal, with the length of their lease, and a release once nothing
+of theirs is in flight. Folding these records tells a new owner until when an earlier one could have signed a request: after a
+clean release never, after a crash until the take-over plus the longest lease. All times are epoch milliseconds of this host's
+wall clock at the moment a record was read or written; records of other hosts are trusted to `SKEW_MS`.
+"""
+
+from dataclasses import dataclass
+from typing import Final, Literal
+
+SKEW_MS: Final = 2_000.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OwnershipRecord:
+    """A take-over or a clean release of a shard. `incarnation` tells two runs of one worker id apart."""
+
+    kind: Literal["takeover", "release"]
+    shard: int
+    worker: str
+    incarnation: str
+    lease_ms: float
+    at_ms: float
+
+
+@dataclass(frozen=True, slots=True)
+class ShardHistory:
+    """What the records of one shard add up to: its owner, and until when an earlier one may have sent."""
+
+    owner: OwnershipRecord | None = None
+    sending_until_ms: float = 0.0
+
+    def follow(self, record: OwnershipRecord) -> "ShardHistory":
+        """Return the history after one more record."""
+        owner = self.owner
+        if record.kind == "release":
+            gone = owner is not None and owner.incarnation == record.incarnation
+            return ShardHistory(None if gone else owner, self.sending_until_ms)
+        until_ms = self.sending_until_ms
+        if owner is not None and owner.incarnation != record.incarnation:
+            until_ms = max(until_ms, record.at_ms + owner.lease_ms + SKEW_MS)
+        return ShardHistory(record, until_ms)

@@ -1,0 +1,341 @@
+"""One order per signal: what to do next about a placement, decided from facts alone.
+
+A client order id is unique among open orders only, so an id makes no resend safe; only asking the venue does. Asking becomes
+conclusive because a venue checks `server time - timestamp <= recv window` again right before its matching engine: after the
+last signed timestamp + recv window + read lag (all in venue time, our uncertainty taken off the present), an order that is
+not seen can no longer appear.
+
+    phase      what is known                              facts that move it on
+    ---------  -----------------------------------------  ----------------------------------------------------------
+    READY      nothing of ours can be at the venue        Answered → Settle | DOUBTFUL | LANDED | READY (try again)
+    DOUBTFUL   something of ours may be at the venue      Sighted  → Settle | LANDED | DOUBTFUL (ask later) | READY
+    LANDED     the venue took it, its fate is not known   Sighted  → Settle | LANDED (ask later)
+
+`TRANSITIONS` below is that table. Every step returns the next `Case` and one `Step`: Place, LookUp or Settle. The lane does
+what the step says and brings the next fact. No clock is read here: a `Moment` comes with every fact.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from typing import Final
+
+from adapters.errors import Landed, Retry, VenueError
+from adapters.model import (
+    Absent,
+    Accepted,
+    Ambiguous,
+    ExecutionReport,
+    Found,
+    LookupFailed,
+    Order,
+    OrderState,
+    Refused,
+    Sighting,
+    TimeInForce,
+    Unproven,
+    Verdict,
+)
+from worker.core.outcome import Settlement, Status, settle_placement
+
+READ_LAG_MS: Final = 2_000.0
+SETTLE_PATIENCE_MS: Final = 10_000.0
+BACKOFF_MS: Final = (200.0, 400.0, 800.0, 1_600.0, 3_200.0, 5_000.0)
+
+
+class Phase(StrEnum):
+    """What is known of a placement."""
+
+    READY = "ready"
+    DOUBTFUL = "doubtful"
+    LANDED = "landed"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Moment:
+    """When a fact became known.
+
+    `venue_ms` is the earliest time it can be at the venue, `wall_ms` this host's time (validity counts on it) and `mono_ms`
+    the monotonic time (budgets count on it).
+    """
+
+    venue_ms: float
+    wall_ms: float
+    mono_ms: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Case:
+    """Everything known about one placement. `last_entry_ms` is the last timestamp anybody can have signed for it."""
+
+    order: Order
+    phase: Phase
+    valid_until_ms: float
+    recv_window_ms: float
+    give_up_at_ms: float | None = None
+    budget_ms: float = 300_000.0
+    last_entry_ms: float | None = None
+    landed_at_ms: float | None = None
+    venue_order_id: str | None = None
+    resynchronised: bool = False
+    sent: bool = False
+    tries: int = 0
+    error: VenueError | None = None
+
+    @property
+    def conclusive_at_ms(self) -> float:
+        """Venue time from which an absence proves that nothing of ours is or will be there."""
+        if self.last_entry_ms is None:
+            return 0.0
+        return self.last_entry_ms + self.recv_window_ms + READ_LAG_MS
+
+
+# --- Facts ------------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answered:
+    """A placement was sent, signed with `stamped_ms`, and this is what its answer means."""
+
+    verdict: Verdict
+    stamped_ms: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sighted:
+    """A look-up that began when it was at least `asked_ms` at the venue."""
+
+    sighting: Sighting
+    asked_ms: float
+
+
+Fact = Answered | Sighted
+
+
+# --- Steps ------------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """Place the order, after `wait_ms`; `resynchronise` asks for the venue's time first."""
+
+    wait_ms: float = 0.0
+    resynchronise: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LookUp:
+    """Ask the venue for the order, after `wait_ms`."""
+
+    wait_ms: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settle:
+    """The signal ended."""
+
+    settlement: Settlement
+
+
+Step = Place | LookUp | Settle
+
+
+# --- Beginning --------------------------------------------------------------------------------------------------------
+
+
+def begin(
+    order: Order, *, valid_until_ms: float, recv_window_ms: float, budget_ms: float, suspect_until_ms: float | None
+) -> tuple[Case, Step]:
+    """Open a case.
+
+    Args:
+        order: the order, checked against the venue's rules.
+        valid_until_ms: wall time after which nothing is sent.
+        recv_window_ms: how long a signed request stays acceptable to the venue.
+        budget_ms: how long the resolution of a doubt may take.
+        suspect_until_ms: `None` on a first delivery; otherwise the last venue time at which an earlier owner may have
+            signed a request for this signal, 0 when it is known that there was none.
+    """
+    if suspect_until_ms is None:
+        phase: Phase = Phase.READY
+    else:
+        phase = Phase.DOUBTFUL
+    case = Case(
+        order=order,
+        phase=phase,
+        valid_until_ms=valid_until_ms,
+        recv_window_ms=recv_window_ms,
+        budget_ms=budget_ms,
+        last_entry_ms=suspect_until_ms,
+    )
+    return case, Place() if phase is Phase.READY else LookUp()
+
+
+def advance(case: Case, fact: Fact, now: Moment, expired: VenueError, unresolved: VenueError) -> tuple[Case, Step]:
+    """Take one fact in and say what to do next.
+
+    Args:
+        case: what was known.
+        fact: what became known.
+        now: when it became known.
+        expired: the refusal to use when the validity ends before anything is sent.
+        unresolved: the error to use when the resolution budget ends in doubt.
+    """
+    reading = fact.verdict if isinstance(fact, Answered) else fact.sighting
+    context = Context(fact=fact, now=now, expired=expired, unresolved=unresolved)
+    return TRANSITIONS[case.phase, type(reading)](case, context)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Context:
+    """One fact with the time it became known and the refusals a transition may need."""
+
+    fact: Fact
+    now: Moment
+    expired: VenueError
+    unresolved: VenueError
+
+    @property
+    def report(self) -> ExecutionReport:
+        """The report inside the fact."""
+        reading = self.fact.verdict if isinstance(self.fact, Answered) else self.fact.sighting
+        assert isinstance(reading, Accepted | Found)  # noqa: S101 - the table guarantees it
+        return reading.report
+
+    @property
+    def error(self) -> VenueError:
+        """The error inside the fact."""
+        reading = self.fact.verdict if isinstance(self.fact, Answered) else self.fact.sighting
+        assert isinstance(reading, Refused | Unproven | LookupFailed)  # noqa: S101 - the table guarantees it
+        return reading.error
+
+
+# --- Transitions ------------------------------------------------------------------------------------------------------
+
+
+def _reported(case: Case, context: Context) -> tuple[Case, Step]:
+    """The venue has the order: settle it, or ask again while its fate is open."""
+    report, now = context.report, context.now
+    landed_at_ms = case.landed_at_ms if case.landed_at_ms is not None else now.mono_ms
+    known = replace(
+        case, phase=Phase.LANDED, landed_at_ms=landed_at_ms, venue_order_id=report.venue_order_id or case.venue_order_id
+    )
+    if _is_final(report, case.order):
+        return known, Settle(settlement=settle_placement(report, case.order))
+    if report.state is not None and now.mono_ms - landed_at_ms >= SETTLE_PATIENCE_MS:
+        return known, Settle(settlement=settle_placement(report, case.order))
+    if report.state is None and case.phase is not Phase.LANDED:
+        return replace(known, tries=0, give_up_at_ms=_give_up_at(case, now)), LookUp()
+    return _ask_again(known, context)
+
+
+def _is_final(report: ExecutionReport, order: Order) -> bool:
+    """Whether the report tells the fate: closed, or resting where the order may rest."""
+    if report.state is None or report.state is OrderState.PENDING:
+        return False
+    immediate = order.price is None and order.stop_price is None and order.trailing_delta is None
+    immediate = immediate or order.time_in_force in (TimeInForce.IOC, TimeInForce.FOK)
+    return report.state.is_closed or not immediate
+
+
+def _refused(case: Case, context: Context) -> tuple[Case, Step]:
+    """Proven not to have landed: settle, or try again when the error allows it and the signal is still valid."""
+    error, now = context.error, context.now
+    ready = replace(case, phase=Phase.READY, error=error, tries=case.tries + 1, sent=True)
+    rejected = Settle(settlement=Settlement(status=Status.REJECTED, landed=Landed.NO, error=error))
+    match error.entry.retry:
+        case Retry.NEVER:
+            return ready, rejected
+        case Retry.AFTER_RESYNC:
+            if case.resynchronised:
+                return ready, rejected
+            return replace(ready, resynchronised=True), Place(resynchronise=True)
+        case Retry.AFTER_HOLD:
+            return ready, Place()
+        case Retry.AFTER_BACKOFF | Retry.AFTER_LOOKUP:
+            wait_ms = _backoff_ms(case.tries)
+            if now.wall_ms + wait_ms >= case.valid_until_ms:
+                return ready, _expire(context.expired)
+            return ready, Place(wait_ms=wait_ms)
+
+
+def _doubtful(case: Case, context: Context) -> tuple[Case, Step]:
+    """No proof either way: from here on only the venue's own records count."""
+    assert isinstance(context.fact, Answered)  # noqa: S101 - the table guarantees it
+    last_entry_ms = max(case.last_entry_ms or 0.0, context.fact.stamped_ms)
+    doubtful = replace(
+        case,
+        phase=Phase.DOUBTFUL,
+        sent=True,
+        error=context.error,
+        last_entry_ms=last_entry_ms,
+        give_up_at_ms=_give_up_at(case, context.now),
+        tries=0,
+    )
+    return doubtful, LookUp()
+
+
+def _absent(case: Case, context: Context) -> tuple[Case, Step]:
+    """Not seen: conclusive only when nothing could still enter as the look-up began."""
+    assert isinstance(context.fact, Sighted)  # noqa: S101 - the table guarantees it
+    if context.fact.asked_ms < case.conclusive_at_ms:
+        return _ask_again(case, context)
+    ready = replace(case, phase=Phase.READY, last_entry_ms=None, give_up_at_ms=None, tries=0)
+    if context.now.wall_ms >= case.valid_until_ms:
+        return ready, _expire(context.expired)
+    return ready, Place()
+
+
+def _lost_sight(case: Case, context: Context) -> tuple[Case, Step]:
+    """The venue took it but does not show it yet, or cannot be asked: ask later."""
+    return _ask_again(case, context)
+
+
+def _several(case: Case, context: Context) -> tuple[Case, Step]:
+    """Several orders could be ours: never a guess."""
+    return case, _unknown(case, context)
+
+
+def _ask_again(case: Case, context: Context) -> tuple[Case, Step]:
+    now = context.now
+    give_up_at_ms = _give_up_at(case, now)
+    if now.mono_ms >= give_up_at_ms:
+        return case, _unknown(case, context)
+    wait_ms = _backoff_ms(case.tries)
+    until_conclusive_ms = case.conclusive_at_ms - now.venue_ms
+    if case.phase is Phase.DOUBTFUL and until_conclusive_ms > 0:
+        wait_ms = min(wait_ms, until_conclusive_ms)
+    wait_ms = min(wait_ms, give_up_at_ms - now.mono_ms)
+    return replace(case, tries=case.tries + 1, give_up_at_ms=give_up_at_ms), LookUp(wait_ms=wait_ms)
+
+
+def _give_up_at(case: Case, now: Moment) -> float:
+    return now.mono_ms + case.budget_ms if case.give_up_at_ms is None else case.give_up_at_ms
+
+
+def _backoff_ms(tries: int) -> float:
+    return BACKOFF_MS[min(tries, len(BACKOFF_MS) - 1)]
+
+
+def _expire(expired: VenueError) -> Settle:
+    return Settle(settlement=Settlement(status=Status.EXPIRED, landed=Landed.NO, error=expired))
+
+
+def _unknown(case: Case, context: Context) -> Settle:
+    landed = Landed.YES if case.phase is Phase.LANDED else Landed.UNKNOWN
+    return Settle(settlement=Settlement(status=Status.UNKNOWN, landed=landed, error=context.unresolved))
+
+
+TRANSITIONS: Final[dict[tuple[Phase, type], Callable[[Case, Context], tuple[Case, Step]]]] = {
+    (Phase.READY, Accepted): _reported,
+    (Phase.READY, Refused): _refused,
+    (Phase.READY, Unproven): _doubtful,
+    (Phase.DOUBTFUL, Found): _reported,
+    (Phase.DOUBTFUL, Absent): _absent,
+    (Phase.DOUBTFUL, Ambiguous): _several,
+    (Phase.DOUBTFUL, LookupFailed): _lost_sight,
+    (Phase.LANDED, Found): _reported,
+    (Phase.LANDED, Absent): _lost_sight,
+    (Phase.LANDED, Ambiguous): _several,
+    (Phase.LANDED, LookupFailed): _lost_sight,
+}

@@ -1,0 +1,362 @@
+"""Signals, version 1: what producers publish, read once and never trusted again.
+
+`read_signal` turns the bytes of a message into one of three values: a `Signal` to execute, a `BadSignal` that can be answered
+because its id is readable, or an `Unanswerable` that belongs to the dead letters. Decimals go through verbatim: a JSON number
+never becomes a float, and a number that cannot be represented exactly in fixed notation is an error of its field.
+"""
+
+import json
+import re
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from enum import StrEnum
+from hashlib import blake2b
+from typing import Annotated, Any, Final, Self
+
+import orjson
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, ValidationError, model_validator
+
+from adapters.model import OrderType, PositionSide, Side, TimeInForce
+
+MAX_BODY_BYTES: Final = 64 * 1024
+MAX_SIGNAL_ID_LENGTH: Final = 128
+
+_DECIMAL = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?", re.ASCII)
+_MAX_DIGITS: Final = 18
+_RFC_3339 = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(?:\.\d+)?(?:[Zz]|[+-]\d\d:\d\d)", re.ASCII)
+
+
+class Action(StrEnum):
+    """What a signal asks for."""
+
+    PLACE = "place"
+    CANCEL = "cancel"
+    CANCEL_ALL = "cancel_all"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Signal:
+    """A valid signal. `symbol` is the venue form (`BTCUSDT`), `symbol_text` what the producer wrote."""
+
+    signal_id: str
+    account: str
+    action: Action
+    symbol: str
+    symbol_text: str
+    side: Side | None
+    type: OrderType | None
+    quantity: Decimal | None
+    quote_quantity: Decimal | None
+    price: Decimal | None
+    stop_price: Decimal | None
+    trailing_delta: Decimal | None
+    time_in_force: TimeInForce | None
+    reduce_only: bool | None
+    close_position: bool | None
+    position_side: PositionSide | None
+    cancels: str | None
+    valid_until_ms: int | None
+    dry_run: bool
+    content_hash: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BadSignal:
+    """A message that names its signal but cannot be executed; `problems` start with the path of the bad field."""
+
+    signal_id: str
+    account: str
+    action: str | None
+    symbol_text: str | None
+    code: str
+    problems: tuple[str, ...]
+    content_hash: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unanswerable:
+    """A message without a readable signal id."""
+
+    reason: str
+
+
+class NumberText(str):
+    """A JSON number, kept as the text it was written in."""
+
+    __slots__ = ()
+
+
+def _read_decimal(value: object) -> object:
+    """Turn a decimal text into a `Decimal`, refusing every form that could change its value on the way."""
+    if isinstance(value, bool) or not isinstance(value, str | int):
+        raise ValueError('must be a decimal number, best as a string such as "0.01"')  # noqa: TRY004 - pydantic wants it
+    text = str(value)
+    if not _DECIMAL.fullmatch(text):
+        raise ValueError('must be a plain decimal number such as "0.01": digits and one point, no exponent, no sign')
+    whole, _, fraction = text.lstrip("-").partition(".")
+    if len(whole) > _MAX_DIGITS or len(fraction) > _MAX_DIGITS:
+        raise ValueError(f"must have at most {_MAX_DIGITS} digits before and {_MAX_DIGITS} after the point")
+    number = Decimal(text)
+    if number <= 0:
+        raise ValueError("must be greater than 0")
+    return number
+
+
+def _read_instant(value: object) -> object:
+    """Turn RFC 3339 or epoch milliseconds into epoch milliseconds."""
+    if isinstance(value, int) and not isinstance(value, bool):
+        return value
+    if isinstance(value, str) and not isinstance(value, NumberText) and _RFC_3339.fullmatch(value):
+        try:
+            return round(datetime.fromisoformat(value.upper()).timestamp() * 1000)
+        except ValueError:
+            pass
+    raise ValueError("must be RFC 3339 with an offset, such as 2026-11-20T12:00:00Z, or epoch milliseconds")
+
+
+Amount = Annotated[Decimal, BeforeValidator(_read_decimal, json_schema_input_type=str | float)]
+Instant = Annotated[int, BeforeValidator(_read_instant, json_schema_input_type=str | int), Field(ge=0, le=10**14)]
+SignalId = Annotated[str, StringConstraints(min_length=1, max_length=MAX_SIGNAL_ID_LENGTH)]
+AccountName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
+SymbolText = Annotated[str, StringConstraints(pattern=r"^[\w.-]{1,32}(/[\w.-]{1,32})?$")]
+
+_ORDER_FIELDS: Final = (
+    "side",
+    "type",
+    "quantity",
+    "quote_quantity",
+    "price",
+    "stop_price",
+    "trailing_delta",
+    "time_in_force",
+    "reduce_only",
+    "close_position",
+    "position_side",
+)
+_LIMIT_TYPES: Final = frozenset(
+    {OrderType.LIMIT, OrderType.LIMIT_MAKER, OrderType.STOP_LOSS_LIMIT, OrderType.TAKE_PROFIT_LIMIT}
+)
+_STOP_TYPES: Final = frozenset(
+    {OrderType.STOP_LOSS, OrderType.STOP_LOSS_LIMIT, OrderType.TAKE_PROFIT, OrderType.TAKE_PROFIT_LIMIT}
+)
+
+
+class SignalV1(BaseModel):
+    """The wire form of a signal, version 1. Unknown fields are an error."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, title="Signal, version 1")
+
+    signal_id: SignalId = Field(description="unique per account; the idempotency key")
+    account: AccountName = Field(description="must equal the routing key")
+    action: Action = Field(default=Action.PLACE, strict=False)
+    symbol: SymbolText = Field(description="BTC/USDT or BTCUSDT, either case")
+    side: Side | None = Field(default=None, strict=False)
+    type: OrderType | None = Field(default=None, strict=False)
+    quantity: Amount | None = Field(default=None, description="base units")
+    quote_quantity: Amount | None = Field(default=None, description="quote units")
+    price: Amount | None = None
+    stop_price: Amount | None = None
+    trailing_delta: Amount | None = Field(default=None, description="basis points")
+    time_in_force: TimeInForce | None = Field(default=None, strict=False, description="default gtc for limits")
+    reduce_only: bool | None = Field(default=None, description="futures only")
+    close_position: bool | None = Field(default=None, description="futures only")
+    position_side: PositionSide | None = Field(default=None, strict=False, description="futures only")
+    cancels: SignalId | None = Field(default=None, description="signal_id of the order to cancel")
+    valid_until: Instant | None = Field(default=None, description="past it nothing is sent; capped at 15 minutes")
+    dry_run: bool = Field(default=False, description="validate against the venue's rules, place nothing")
+
+    @model_validator(mode="after")
+    def _fields_fit_the_action(self) -> Self:
+        problems = [*_action_problems(self)]
+        if problems:
+            raise ValueError("; ".join(problems))
+        return self
+
+
+def _action_problems(signal: SignalV1) -> list[str]:
+    if signal.action is Action.PLACE:
+        return _place_problems(signal)
+    problems = [
+        f"{name}: not used by {signal.action.value}" for name in _ORDER_FIELDS if getattr(signal, name) is not None
+    ]
+    if signal.action is Action.CANCEL and signal.cancels is None:
+        problems.append("cancels: required, the signal_id of the order to cancel")
+    if signal.action is Action.CANCEL_ALL and signal.cancels is not None:
+        problems.append("cancels: not used by cancel_all")
+    return problems
+
+
+def _place_problems(signal: SignalV1) -> list[str]:
+    problems = [f"{name}: required to place an order" for name in ("side", "type") if getattr(signal, name) is None]
+    if signal.cancels is not None:
+        problems.append("cancels: only used by cancel")
+    problems += _quantity_problems(signal)
+    if signal.type is not None:
+        problems += _type_problems(signal, signal.type)
+    return problems
+
+
+def _quantity_problems(signal: SignalV1) -> list[str]:
+    amounts = (signal.quantity is not None) + (signal.quote_quantity is not None)
+    if signal.close_position and amounts:
+        return ["quantity: not used with close_position"]
+    if not signal.close_position and amounts != 1:
+        return ["quantity: exactly one of quantity and quote_quantity is required"]
+    return []
+
+
+def _type_problems(signal: SignalV1, kind: OrderType) -> list[str]:
+    problems = []
+    if kind in _LIMIT_TYPES and signal.price is None:
+        problems.append(f"price: required by {kind.value}")
+    if kind not in _LIMIT_TYPES and signal.price is not None:
+        problems.append(f"price: not used by {kind.value}")
+    triggered = kind in _STOP_TYPES or kind is OrderType.TRAILING_STOP
+    if kind in _STOP_TYPES and signal.stop_price is None and signal.trailing_delta is None:
+        problems.append(f"stop_price: required by {kind.value}")
+    if kind is OrderType.TRAILING_STOP and signal.trailing_delta is None:
+        problems.append("trailing_delta: required by trailing_stop")
+    problems += [
+        f"{name}: not used by {kind.value}"
+        for name in ("stop_price", "trailing_delta")
+        if not triggered and getattr(signal, name) is not None
+    ]
+    if kind is OrderType.MARKET and signal.time_in_force is not None:
+        problems.append("time_in_force: not used by market")
+    return problems
+
+
+# --- Reading ----------------------------------------------------------------------------------------------------------
+
+
+def _loads(body: bytes) -> Any:  # noqa: ANN401 - whatever a producer sent
+    """Parse JSON; numbers that orjson would turn into floats are read again as text, so that no digit is lost."""
+    document = orjson.loads(body)
+    if isinstance(document, dict) and any(isinstance(value, float) for value in document.values()):
+        return json.loads(body, parse_float=NumberText, parse_int=_int_or_text)
+    return document
+
+
+def _int_or_text(text: str) -> int | NumberText:
+    return int(text) if len(text) <= _MAX_DIGITS else NumberText(text)
+
+
+def read_signal(body: bytes, routing_key: str) -> Signal | BadSignal | Unanswerable:
+    """Read one message.
+
+    Args:
+        body: the message body.
+        routing_key: the key it was published with, which is the account it may act for.
+    """
+    try:
+        document = _loads(body)
+    except (ValueError, RecursionError):
+        return Unanswerable(reason="not JSON")
+    if not isinstance(document, dict):
+        return Unanswerable(reason="not a JSON object")
+    signal_id = document.get("signal_id")
+    if not isinstance(signal_id, str) or isinstance(signal_id, NumberText):
+        return Unanswerable(reason="no signal_id, which must be a string")
+    if not 1 <= len(signal_id) <= MAX_SIGNAL_ID_LENGTH:
+        return Unanswerable(reason=f"signal_id must have 1 to {MAX_SIGNAL_ID_LENGTH} characters")
+    if len(body) > MAX_BODY_BYTES:
+        problem = f"body: {len(body)} bytes, at most {MAX_BODY_BYTES} are allowed"
+        return _bad(document, signal_id, routing_key, "invalid_signal", (problem,), body)
+    try:
+        wire = SignalV1.model_validate(document)
+    except ValidationError as error:
+        return _bad(document, signal_id, routing_key, "invalid_signal", _problems(error), body)
+    if wire.account != routing_key:
+        problem = "account: must equal the routing key the message was published with"
+        return _bad(document, signal_id, routing_key, "account_mismatch", (problem,), body)
+    return _signal(wire)
+
+
+def _bad(
+    document: dict[str, Any], signal_id: str, account: str, code: str, problems: tuple[str, ...], body: bytes
+) -> BadSignal:
+    action, symbol = document.get("action", "place"), document.get("symbol")
+    return BadSignal(
+        signal_id=signal_id,
+        account=account,
+        action=action if action in set(Action) else None,
+        symbol_text=symbol[:65] if isinstance(symbol, str) else None,
+        code=code,
+        problems=problems,
+        content_hash=blake2b(body, digest_size=16).hexdigest(),
+    )
+
+
+def _problems(error: ValidationError) -> tuple[str, ...]:
+    return tuple(_problem(item["type"], item["loc"], item["msg"]) for item in error.errors(include_url=False))
+
+
+def _problem(kind: str, location: tuple[int | str, ...], message: str) -> str:
+    message = message.removeprefix("Value error, ")
+    if not location:
+        return message
+    path = ".".join(str(part)[:64] for part in location)
+    if kind == "extra_forbidden":
+        return f"{path}: unknown field"
+    if kind == "missing":
+        return f"{path}: required"
+    return f"{path}: {message[0].lower()}{message[1:]}"
+
+
+def _signal(wire: SignalV1) -> Signal:
+    time_in_force = wire.time_in_force
+    if time_in_force is None and wire.type in _LIMIT_TYPES and wire.type is not OrderType.LIMIT_MAKER:
+        time_in_force = TimeInForce.GTC
+    return Signal(
+        signal_id=wire.signal_id,
+        account=wire.account,
+        action=wire.action,
+        symbol=wire.symbol.replace("/", "").upper(),
+        symbol_text=wire.symbol,
+        side=wire.side,
+        type=wire.type,
+        quantity=wire.quantity,
+        quote_quantity=wire.quote_quantity,
+        price=wire.price,
+        stop_price=wire.stop_price,
+        trailing_delta=wire.trailing_delta,
+        time_in_force=time_in_force,
+        reduce_only=wire.reduce_only,
+        close_position=wire.close_position,
+        position_side=wire.position_side,
+        cancels=wire.cancels,
+        valid_until_ms=wire.valid_until,
+        dry_run=wire.dry_run,
+        content_hash=_content_hash(wire, time_in_force),
+    )
+
+
+def _content_hash(wire: SignalV1, time_in_force: TimeInForce | None) -> str:
+    """Hash what the signal asks for, so that the same request written differently is the same content."""
+    parts = (
+        wire.action,
+        wire.symbol.replace("/", "").upper(),
+        wire.side,
+        wire.type,
+        _plain(wire.quantity),
+        _plain(wire.quote_quantity),
+        _plain(wire.price),
+        _plain(wire.stop_price),
+        _plain(wire.trailing_delta),
+        time_in_force,
+        wire.reduce_only,
+        wire.close_position,
+        wire.position_side,
+        wire.cancels,
+        wire.valid_until,
+        wire.dry_run,
+    )
+    text = "\n".join("" if part is None else str(part) for part in parts)
+    return blake2b(text.encode(), digest_size=16).hexdigest()
+
+
+def _plain(number: Decimal | None) -> str:
+    return "" if number is None else f"{number.normalize():f}"
+
+
