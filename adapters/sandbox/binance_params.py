@@ -1,0 +1,293 @@
+"""The parameters of Binance spot: which an endpoint knows, how they may look, and what an order type needs.
+
+The order of checks follows the reference's section 8: form first (-1100 to -1106), values of enumerations after the signature
+(-1115 to -1121), then precision (-1111) and filters (-1013).
+"""
+
+import re
+from collections.abc import Callable, Mapping
+from decimal import Decimal
+from enum import StrEnum
+from typing import Final, TypeVar
+
+from adapters.sandbox.book import Market
+from adapters.sandbox.model import Dialect, NewOrder, OrderType, Side, TimeInForce
+from adapters.sandbox.venue import Endpoint, VenueError
+from adapters.sandbox.wire import WireParameters
+
+MAX_WINDOW_MS: Final = 60_000
+DEFAULT_WINDOW_MS: Final = 5_000
+_PRECISION: Final = 8
+_SIGNED_NAMES: Final = frozenset({"timestamp", "recvWindow"})
+
+_DECIMAL_RANGE: Final = r"^([0-9]{1,20})(\.[0-9]{1,20})?$"
+_CLIENT_ID_RANGE: Final = "^[a-zA-Z0-9-_]{1,36}$"
+_SYMBOL_RANGE: Final = r"^[\w\-._&&[^a-z]]{1,50}$"
+_NUMBER_RANGE: Final = "^[0-9]{1,20}$"
+_DECIMAL: Final = re.compile(r"[0-9]{1,20}(?:\.[0-9]{1,20})?")
+_WINDOW: Final = re.compile(r"[0-9]{1,5}(?:\.[0-9]{1,3})?")
+_CLIENT_ID: Final = re.compile(r"[a-zA-Z0-9_-]{1,36}")
+_SYMBOL: Final = re.compile(r"(?:(?![a-z])[\w.-]){1,50}")
+_NUMBER: Final = re.compile(r"[0-9]{1,20}")
+
+_Enum = TypeVar("_Enum", bound=StrEnum)
+_Check = tuple[re.Pattern[str], str]
+_CHECKS: Final[Mapping[str, _Check]] = {
+    **dict.fromkeys(
+        ("quantity", "quoteOrderQty", "price", "stopPrice", "icebergQty"), (_DECIMAL, _DECIMAL_RANGE)
+    ),
+    **dict.fromkeys(("newClientOrderId", "origClientOrderId"), (_CLIENT_ID, _CLIENT_ID_RANGE)),
+    **dict.fromkeys(
+        (
+            "timestamp",
+            "orderId",
+            "fromId",
+            "startTime",
+            "endTime",
+            "limit",
+            "strategyId",
+            "strategyType",
+            "trailingDelta",
+        ),
+        (_NUMBER, _NUMBER_RANGE),
+    ),
+    "recvWindow": (_WINDOW, _DECIMAL_RANGE),
+    "symbol": (_SYMBOL, _SYMBOL_RANGE),
+}
+_ORDER_NAMES: Final = frozenset(
+    {
+        "symbol",
+        "side",
+        "type",
+        "timeInForce",
+        "quantity",
+        "quoteOrderQty",
+        "price",
+        "newClientOrderId",
+        "strategyId",
+        "strategyType",
+        "stopPrice",
+        "trailingDelta",
+        "icebergQty",
+        "newOrderRespType",
+        "selfTradePreventionMode",
+    }
+)
+_RESPONSE_TYPES: Final = frozenset({"ACK", "RESULT", "FULL"})
+_PREVENTION_MODES: Final = frozenset(
+    {"NONE", "EXPIRE_MAKER", "EXPIRE_TAKER", "EXPIRE_BOTH", "DECREMENT", "TRANSFER"}
+)
+_NEEDED: Final[Mapping[OrderType, tuple[str, ...]]] = {
+    OrderType.LIMIT: ("timeInForce", "quantity", "price"),
+    OrderType.MARKET: (),
+    OrderType.LIMIT_MAKER: ("quantity", "price"),
+    OrderType.STOP_LOSS: ("quantity", "stopPrice"),
+    OrderType.TAKE_PROFIT: ("quantity", "stopPrice"),
+    OrderType.STOP_LOSS_LIMIT: ("timeInForce", "quantity", "price", "stopPrice"),
+    OrderType.TAKE_PROFIT_LIMIT: ("timeInForce", "quantity", "price", "stopPrice"),
+}
+_FORBIDDEN: Final[Mapping[OrderType, tuple[str, ...]]] = {
+    OrderType.LIMIT: ("quoteOrderQty", "stopPrice"),
+    OrderType.MARKET: ("timeInForce", "price", "stopPrice"),
+    OrderType.LIMIT_MAKER: ("timeInForce", "quoteOrderQty", "stopPrice"),
+    OrderType.STOP_LOSS: ("timeInForce", "price", "quoteOrderQty"),
+    OrderType.TAKE_PROFIT: ("timeInForce", "price", "quoteOrderQty"),
+    OrderType.STOP_LOSS_LIMIT: ("quoteOrderQty",),
+    OrderType.TAKE_PROFIT_LIMIT: ("quoteOrderQty",),
+}
+
+
+def _endpoint(
+    name: str,
+    handler: str,
+    weight: int | Callable[[Mapping[str, str]], int],
+    known: str = "",
+    *,
+    mandatory: str = "",
+    is_signed: bool = True,
+    needs_trading: bool = False,
+    enters_engine: bool = False,
+    places_order: bool = False,
+) -> Endpoint:
+    names = frozenset(known.split()) | frozenset(mandatory.split())
+    return Endpoint(
+        name=name,
+        handler=handler,
+        weight=weight,
+        is_signed=is_signed,
+        needs_trading=needs_trading,
+        enters_engine=enters_engine,
+        places_order=places_order,
+        known=names | _SIGNED_NAMES if is_signed else names,
+        mandatory=tuple(mandatory.split()),
+    )
+
+
+_PAGE: Final = "startTime endTime limit"
+ENDPOINTS: Final[Mapping[tuple[str, str], Endpoint]] = {
+    ("GET", "/api/v3/ping"): _endpoint("ping", "ping", 1, is_signed=False),
+    ("GET", "/api/v3/time"): _endpoint("time", "time", 1, is_signed=False),
+    ("GET", "/api/v3/exchangeInfo"): _endpoint(
+        "exchangeInfo", "exchange_info", 20, "symbol symbols permissions showPermissionSets symbolStatus", is_signed=False
+    ),
+    ("GET", "/api/v3/ticker/price"): _endpoint(
+        "ticker/price", "ticker_price", lambda values: 2 if "symbol" in values else 4, "symbol symbols symbolStatus", is_signed=False
+    ),
+    ("GET", "/api/v3/avgPrice"): _endpoint("avgPrice", "average_price", 2, mandatory="symbol", is_signed=False),
+    ("POST", "/api/v3/order"): _endpoint(
+        "order", "place", 1, " ".join(_ORDER_NAMES), mandatory="symbol side type",
+        needs_trading=True, enters_engine=True, places_order=True,
+    ),
+    ("POST", "/api/v3/order/test"): _endpoint(
+        "order/test", "test_order", lambda values: 20 if values.get("computeCommissionRates") == "true" else 1,
+        " ".join((*_ORDER_NAMES, "computeCommissionRates")), mandatory="symbol side type", needs_trading=True,
+    ),
+    ("GET", "/api/v3/order"): _endpoint("order", "query", 4, "orderId origClientOrderId", mandatory="symbol"),
+    ("DELETE", "/api/v3/order"): _endpoint(
+        "order", "cancel", 1, "orderId origClientOrderId newClientOrderId cancelRestrictions", mandatory="symbol",
+        needs_trading=True, enters_engine=True,
+    ),
+    ("GET", "/api/v3/openOrders"): _endpoint(
+        "openOrders", "open_orders", lambda values: 6 if "symbol" in values else 80, "symbol"
+    ),
+    ("DELETE", "/api/v3/openOrders"): _endpoint(
+        "openOrders", "cancel_all", 1, mandatory="symbol", needs_trading=True, enters_engine=True
+    ),
+    ("GET", "/api/v3/allOrders"): _endpoint("allOrders", "all_orders", 20, f"orderId {_PAGE}", mandatory="symbol"),
+    ("GET", "/api/v3/myTrades"): _endpoint(
+        "myTrades", "my_trades", lambda values: 5 if "orderId" in values else 20, f"orderId fromId {_PAGE}", mandatory="symbol"
+    ),
+    ("GET", "/api/v3/account"): _endpoint("account", "account", 20, "omitZeroBalances"),
+    ("GET", "/api/v3/account/commission"): _endpoint("account/commission", "commission", 20, mandatory="symbol"),
+    ("GET", "/api/v3/rateLimit/order"): _endpoint("rateLimit/order", "order_counts", 40),
+    ("GET", "/sapi/v1/account/apiRestrictions"): _endpoint("apiRestrictions", "api_restrictions", 1),
+}  # fmt: skip
+
+
+def check_form(endpoint: Endpoint, parameters: WireParameters) -> None:
+    """Check names and looks; raises `VenueError` with a code from -1100 to -1131."""
+    values = parameters.values
+    if parameters.has_duplicates:
+        raise VenueError(400, -1101, "Duplicate values for a parameter detected.")
+    if not endpoint.known.issuperset(values):
+        raise VenueError(400, -1103, "An unknown parameter was sent.")
+    for name in endpoint.mandatory:
+        if name not in values:
+            raise missing(name)
+    if endpoint.is_signed:
+        if "timestamp" not in values:
+            raise missing("timestamp")
+        if parameters.signature is None:
+            raise missing("signature")
+    for name, value in values.items():
+        if not value:
+            raise VenueError(400, -1105, f"Parameter '{name}' was empty.")
+        check = _CHECKS.get(name)
+        if check is not None and check[0].fullmatch(value) is None:
+            text = f"Illegal characters found in parameter '{name}'; legal range is '{check[1]}'."
+            raise VenueError(400, -1100, text)
+
+
+def missing(name: str) -> VenueError:
+    """Return the error for a mandatory parameter."""
+    return VenueError(400, -1102, f"Mandatory parameter '{name}' was not sent, was empty/null, or malformed.")
+
+
+def window_us(values: Mapping[str, str]) -> int:
+    """Return the receive window in microseconds."""
+    text = values.get("recvWindow")
+    if text is None:
+        return DEFAULT_WINDOW_MS * 1000
+    window = Decimal(text)
+    if window > MAX_WINDOW_MS:
+        raise VenueError(400, -1131, "recvWindow must be less than 60000")
+    return int(window * 1000)
+
+
+def read_order(
+    values: Mapping[str, str], account: str, markets: Mapping[str, Market], auto_id: str
+) -> NewOrder:
+    """Turn a placement's parameters into an order; raises `VenueError` (-1102, -1106, -1111, -1115 to -1121)."""
+    kind = _enumerated(OrderType, values["type"], -1116, "Invalid orderType.")
+    side = _enumerated(Side, values["side"], -1117, "Invalid side.")
+    time_in_force = _enumerated(TimeInForce, values.get("timeInForce", "GTC"), -1115, "Invalid timeInForce.")
+    if values["symbol"] not in markets:
+        raise VenueError(400, -1121, "Invalid symbol.")
+    _check_needed(kind, values)
+    numbers = {
+        name: _decimal(name, values[name])
+        for name in ("quantity", "quoteOrderQty", "price", "stopPrice")
+        if name in values
+    }
+    _check_options(values)
+    return NewOrder(
+        account=account,
+        dialect=Dialect.BINANCE,
+        symbol=values["symbol"],
+        side=side,
+        type=kind,
+        client_order_id=values.get("newClientOrderId") or auto_id,
+        quantity=numbers.get("quantity"),
+        quote_quantity=numbers.get("quoteOrderQty"),
+        price=numbers.get("price"),
+        stop_price=numbers.get("stopPrice"),
+        time_in_force=time_in_force,
+        extra={
+            name: values[name]
+            for name in ("strategyId", "strategyType", "selfTradePreventionMode")
+            if name in values
+        },
+    )
+
+
+def response_type(values: Mapping[str, str], kind: OrderType) -> str:
+    """Return the shape of the placement's reply: FULL by default for MARKET and LIMIT, ACK for the others."""
+    chosen = values.get("newOrderRespType")
+    if chosen is not None:
+        return chosen
+    return "FULL" if kind in {OrderType.MARKET, OrderType.LIMIT} else "ACK"
+
+
+def _enumerated(kind: type[_Enum], text: str, code: int, message: str) -> _Enum:
+    try:
+        return kind(text)
+    except ValueError:
+        raise VenueError(400, code, message) from None
+
+
+def _check_needed(kind: OrderType, values: Mapping[str, str]) -> None:
+    for name in _NEEDED[kind]:
+        if name not in values:
+            raise missing(name)
+    for name in _FORBIDDEN[kind]:
+        if name in values:
+            raise VenueError(400, -1106, f"Parameter '{name}' sent when not required.")
+    if kind is not OrderType.MARKET:
+        return
+    if "quantity" in values and "quoteOrderQty" in values:
+        raise VenueError(400, -1106, "Parameter 'quoteOrderQty' sent when not required.")
+    if "quantity" not in values and "quoteOrderQty" not in values:
+        text = "Param 'quantity' or 'quoteOrderQty' must be sent, but both were empty/null!"
+        raise VenueError(400, -1102, text)
+
+
+def _check_options(values: Mapping[str, str]) -> None:
+    if "icebergQty" in values:
+        raise VenueError(400, -2010, "Iceberg orders are not supported for this symbol.")
+    if "trailingDelta" in values:
+        raise VenueError(400, -2010, "Trailing stop orders are not supported for this symbol.")
+    if int(values.get("strategyType", "1000000")) < 1_000_000:
+        raise VenueError(400, -1134, "strategyType was less than 1000000.")
+    for name, legal in (
+        ("newOrderRespType", _RESPONSE_TYPES),
+        ("selfTradePreventionMode", _PREVENTION_MODES),
+    ):
+        if name in values and values[name] not in legal:
+            raise VenueError(400, -1130, f"Data sent for parameter '{name}' is not valid.")
+
+
+def _decimal(name: str, text: str) -> Decimal:
+    _, _, decimals = text.partition(".")
+    if len(decimals) > _PRECISION:
+        raise VenueError(400, -1111, f"Parameter '{name}' has too much precision.")
+    return Decimal(text)

@@ -1,0 +1,222 @@
+"""What a sandbox is made of: symbols, accounts, limits and switches, as frozen data.
+
+Keys are derived from a seed and the account's name, so that two processes that agree on the seed agree on the keys. They open
+nothing but a sandbox.
+"""
+
+import hashlib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Final
+
+from adapters.sandbox.model import Dialect
+
+_ALPHABET: Final = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
+_KEY_LENGTH: Final = 64
+DEFAULT_IP: Final = "127.0.0.1"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SymbolConfig:
+    """One symbol: its first price, its rules and the liquidity at the best bid and ask."""
+
+    symbol: str
+    base: str
+    quote: str
+    price: Decimal
+    tick: Decimal
+    step: Decimal
+    min_quantity: Decimal
+    max_quantity: Decimal = Decimal(9_000_000)
+    market_max_quantity: Decimal = Decimal(1_000_000)
+    min_price: Decimal | None = None
+    max_price: Decimal = Decimal(1_000_000)
+    min_notional: Decimal = Decimal(5)
+    max_notional: Decimal = Decimal(9_000_000)
+    percent_price_up: Decimal = Decimal(5)
+    percent_price_down: Decimal = Decimal("0.2")
+    max_open_orders: int = 200
+    depth_quote: Decimal = Decimal(5_000_000)
+    levels: int = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AccountConfig:
+    """One exchange account with one key. An empty `allowed_ips` means that the key is not restricted."""
+
+    name: str
+    dialect: Dialect
+    api_key: str
+    secret_key: str
+    can_read: bool = True
+    can_trade: bool = True
+    can_withdraw: bool = False
+    allowed_ips: tuple[str, ...] = ()
+    balances: Mapping[str, Decimal] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BinanceLimits:
+    """Request weight and raw requests are per IP, orders per account; all windows are fixed and clock-aligned."""
+
+    weight_per_minute: int = 6000
+    raw_requests_per_5_minutes: int = 300_000
+    sapi_weight_per_minute: int = 12_000
+    orders_per_10_seconds: int = 100
+    orders_per_day: int = 200_000
+    fill_refund_taker: int = 1
+    fill_refund_maker: int = 5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BitrueLimits:
+    """The three policies of Bitrue's live `exchangeInfo`: two per IP, one per user."""
+
+    general_per_minute: int = 25_000
+    orders_ip_per_6_seconds: int = 750
+    orders_user_per_10_seconds: int = 200
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LimitConfig:
+    """All limits. After `ban_after` refusals in a row an IP is banned, each ban twice as long as the one before."""
+
+    binance: BinanceLimits = field(default_factory=BinanceLimits)
+    bitrue: BitrueLimits = field(default_factory=BitrueLimits)
+    ban_after: int = 10
+    first_ban_ms: int = 120_000
+    longest_ban_ms: int = 3 * 86_400_000
+    retry_after_grace_ms: int = 100
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BitrueQuirks:
+    """Behaviour of Bitrue that sources disagree on; the defaults are the cautious reading."""
+
+    lookup_by_client_id: bool = False
+    client_id_in_lists: bool = True
+    reject_duplicate_ids: bool = False
+    pending_create_ms: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SandboxConfig:
+    """Everything that a sandbox starts from; the control API changes copies of it later."""
+
+    host: str = "127.0.0.1"
+    port: int = 0
+    seed: int = 0
+    symbols: tuple[SymbolConfig, ...] = ()
+    accounts: tuple[AccountConfig, ...] = ()
+    limits: LimitConfig = field(default_factory=LimitConfig)
+    bitrue: BitrueQuirks = field(default_factory=BitrueQuirks)
+    maker_fee: Decimal = Decimal("0.001")
+    taker_fee: Decimal = Decimal("0.001")
+    visibility_lag_ms: int = 0
+    trust_forwarded_ip: bool = False
+
+
+def _symbol(base: str, quote: str, price: str, tick: str, step: str, **more: Decimal) -> SymbolConfig:
+    return SymbolConfig(
+        symbol=base + quote,
+        base=base,
+        quote=quote,
+        price=Decimal(price),
+        tick=Decimal(tick),
+        step=Decimal(step),
+        min_quantity=Decimal(step),
+        **more,
+    )
+
+
+_BTC_QUOTE: Final = {
+    "min_notional": Decimal("0.0001"),
+    "max_notional": Decimal(9_000),
+    "depth_quote": Decimal(100),
+    "max_price": Decimal(100),
+}
+
+DEFAULT_SYMBOLS: Final = (
+    _symbol("BTC", "USDT", "65000.00", "0.01", "0.00001", market_max_quantity=Decimal(120)),
+    _symbol("ETH", "USDT", "3200.00", "0.01", "0.0001", market_max_quantity=Decimal(2_000)),
+    _symbol("BNB", "USDT", "600.00", "0.01", "0.001", market_max_quantity=Decimal(2_000)),
+    _symbol("SOL", "USDT", "150.00", "0.01", "0.001", market_max_quantity=Decimal(20_000)),
+    _symbol("XRP", "USDT", "0.5200", "0.0001", "0.1"),
+    _symbol("ADA", "USDT", "0.4500", "0.0001", "0.1"),
+    _symbol("DOGE", "USDT", "0.12000", "0.00001", "1"),
+    _symbol("LTC", "BTC", "0.001200", "0.000001", "0.001", **_BTC_QUOTE),
+    _symbol("ETH", "BTC", "0.04900", "0.00001", "0.0001", **_BTC_QUOTE),
+)
+
+DEFAULT_BALANCES: Final[Mapping[str, Decimal]] = {
+    "USDT": Decimal(100_000_000),
+    "BTC": Decimal(1_000),
+    "ETH": Decimal(20_000),
+    "BNB": Decimal(50_000),
+    "SOL": Decimal(200_000),
+    "XRP": Decimal(50_000_000),
+    "ADA": Decimal(50_000_000),
+    "DOGE": Decimal(200_000_000),
+    "LTC": Decimal(200_000),
+}
+
+
+def derive_key(seed: int, name: str, purpose: str) -> str:
+    """Return 64 alphanumeric characters that depend on nothing but the arguments."""
+    material = hashlib.shake_256(f"beeline-sandbox/{seed}/{name}/{purpose}".encode()).digest(_KEY_LENGTH)
+    return "".join(_ALPHABET[byte % len(_ALPHABET)] for byte in material)
+
+
+def make_account(
+    name: str,
+    dialect: Dialect = Dialect.BINANCE,
+    *,
+    seed: int = 0,
+    can_read: bool = True,
+    can_trade: bool = True,
+    can_withdraw: bool = False,
+    allowed_ips: tuple[str, ...] = (),
+    balances: Mapping[str, Decimal] | None = None,
+) -> AccountConfig:
+    """Build an account with derived keys and, unless told otherwise, plenty of every asset."""
+    return AccountConfig(
+        name=name,
+        dialect=dialect,
+        api_key=derive_key(seed, name, "api"),
+        secret_key=derive_key(seed, name, "secret"),
+        can_read=can_read,
+        can_trade=can_trade,
+        can_withdraw=can_withdraw,
+        allowed_ips=allowed_ips,
+        balances=dict(DEFAULT_BALANCES if balances is None else balances),
+    )
+
+
+def default_config(
+    accounts: Iterable[AccountConfig] = (), *, host: str = DEFAULT_IP, port: int = 0, seed: int = 0
+) -> SandboxConfig:
+    """Return a sandbox with the default symbols and either the given accounts or one on each venue."""
+    chosen = tuple(accounts) or (
+        make_account("main", Dialect.BINANCE, seed=seed),
+        make_account("main-bitrue", Dialect.BITRUE, seed=seed),
+    )
+    return SandboxConfig(host=host, port=port, seed=seed, symbols=DEFAULT_SYMBOLS, accounts=chosen)
+
+
+def render_accounts_toml(accounts: Iterable[AccountConfig], base_url: str) -> str:
+    """Return the text of an `accounts.toml` that points Beeline at the sandbox under `base_url`."""
+    tables = [
+        "\n".join(
+            (
+                f"[{account.name}]",
+                f'venue = "{account.dialect.value}"',
+                f'api_key = "{account.api_key}"',
+                f'secret_key = "{account.secret_key}"',
+                f'label = "Sandbox account {account.name}"',
+                f'base_url = "{base_url.rstrip("/")}"',
+            )
+        )
+        for account in accounts
+    ]
+    return "\n\n".join(tables) + "\n"

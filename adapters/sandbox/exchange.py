@@ -1,0 +1,132 @@
+"""The simulated exchange: a pure state machine from a request and a time to a reply.
+
+    exchange.handle(request, now_ms) -> reply
+
+It does no I/O and reads neither a clock nor a random number of its own: `now_ms` is the host's time, the exchange's `clock` turns it into the
+venue's, and a seeded source of randomness is handed in. The HTTP server and a simulation in virtual time call the same method.
+Whoever lets time pass between receipt and engine (a queue in front of the engine, a fault that holds a request) calls the two halves apart:
+
+    call = exchange.admit(request, now_ms)            # a reply means: refused on receipt
+    reply = exchange.execute(call, later_ms)          # the receive window is checked again here
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from decimal import Decimal
+from typing import Any
+
+from adapters.sandbox.binance_spot import BinanceSpot
+from adapters.sandbox.book import Market, floor_to
+from adapters.sandbox.clock import VenueClock
+from adapters.sandbox.config import AccountConfig, LimitConfig, SandboxConfig
+from adapters.sandbox.engine import Engine, Moment, Wallet
+from adapters.sandbox.model import Dialect, Order, SandboxReply, SandboxRequest
+from adapters.sandbox.venue import Call, DialectHandler, RandomSource, VenueState, html_reply
+
+
+class Exchange:
+    """One simulated exchange with all its dialects."""
+
+    def __init__(self, config: SandboxConfig, random: RandomSource) -> None:
+        self.config = config
+        self._random = random
+        self.reset()
+
+    def reset(self) -> None:
+        """Go back to the configured state: no orders, full balances, empty windows, a true clock."""
+        config = self.config
+        markets = {rules.symbol: Market(rules) for rules in config.symbols}
+        engine = Engine(markets, maker_fee=config.maker_fee, taker_fee=config.taker_fee)
+        self.state = VenueState(
+            config=config,
+            engine=engine,
+            clock=VenueClock(),
+            random=self._random,
+            visibility_lag_ms=config.visibility_lag_ms,
+        )
+        for account in config.accounts:
+            self.add_account(account)
+        self.binance = BinanceSpot(self.state)
+        self.dialects: Mapping[Dialect, DialectHandler] = {Dialect.BINANCE: self.binance}
+
+    @property
+    def clock(self) -> VenueClock:
+        return self.state.clock
+
+    @property
+    def engine(self) -> Engine:
+        return self.state.engine
+
+    def handle(
+        self, request: SandboxRequest, now_ms: int, *, visibility_lag_ms: int | None = None
+    ) -> SandboxReply:
+        """Answer a request at a host time."""
+        call = self.admit(request, now_ms)
+        if isinstance(call, SandboxReply):
+            return call
+        return self.execute(call, now_ms, visibility_lag_ms=visibility_lag_ms)
+
+    def admit(self, request: SandboxRequest, now_ms: int) -> Call | SandboxReply:
+        """Check a request on receipt."""
+        dialect = dialect_of(request.path)
+        if dialect is None:
+            return html_reply(404, "Not Found")
+        return self.dialects[dialect].admit(request, now_ms)
+
+    def execute(self, call: Call, now_ms: int, *, visibility_lag_ms: int | None = None) -> SandboxReply:
+        """Let an admitted request reach the engine."""
+        return self.dialects[call.dialect].execute(call, self.moment(now_ms, visibility_lag_ms))
+
+    def moment(self, now_ms: int, visibility_lag_ms: int | None = None) -> Moment:
+        """Return a host time with what belongs to it."""
+        lag_ms = self.state.visibility_lag_ms if visibility_lag_ms is None else visibility_lag_ms
+        return Moment(host_ms=now_ms, venue_ms=self.clock.venue_ms(now_ms), visibility_lag_ms=lag_ms)
+
+    def add_account(self, account: AccountConfig) -> None:
+        """Add an account, or replace the one with the same name (its balances start anew)."""
+        earlier = self.state.accounts.get(account.name)
+        if earlier is not None:
+            self.state.by_key.pop(earlier.api_key, None)
+        self.state.accounts[account.name] = account
+        self.state.by_key[account.api_key] = account
+        self.engine.wallets[account.name] = Wallet(dict(account.balances))
+
+    def set_price(self, symbol: str, price: Decimal, now_ms: int) -> list[Order]:
+        """Move a price; resting orders that it reaches are filled. Raises `KeyError` for an unknown symbol."""
+        moment = self.moment(now_ms)
+        fills_before = {order.order_id: len(order.fills) for order in self.engine.ledger.all_open(symbol)}
+        touched = self.engine.set_price(symbol, price, moment)
+        for order in touched:
+            if order.fills and not fills_before[order.order_id] and order.spec.dialect is Dialect.BINANCE:
+                is_maker = order.fills[0].is_maker
+                self.binance.meter.refund(order.spec.account, moment.venue_ms, is_maker=is_maker)
+        return touched
+
+    def set_liquidity(self, symbol: str, depth: Decimal, levels: int | None = None) -> None:
+        """Set the base quantity of each level of the book. Raises `KeyError` for an unknown symbol."""
+        market = self.engine.markets[symbol]
+        market.depth = floor_to(depth, market.rules.step)
+        market.levels = market.levels if levels is None else levels
+
+    def set_limits(self, limits: LimitConfig) -> None:
+        """Take new limits at once."""
+        self.state.config = replace(self.state.config, limits=limits)
+        self.binance.meter.configure(limits)
+
+    def accounts(self) -> Iterable[AccountConfig]:
+        """Return all accounts."""
+        return self.state.accounts.values()
+
+    def usage(self, now_ms: int) -> Mapping[str, Any]:
+        """Return what every dialect's windows count now."""
+        venue_ms = self.clock.venue_ms(now_ms)
+        return {dialect.value: handler.usage(venue_ms) for dialect, handler in self.dialects.items()}
+
+
+def dialect_of(path: str) -> Dialect | None:
+    """Return the dialect that a path belongs to."""
+    if path.startswith(("/api/v3/", "/sapi/")):
+        return Dialect.BINANCE
+    if path.startswith(("/api/v1/", "/api/v2/")):
+        return Dialect.BITRUE
+    return None

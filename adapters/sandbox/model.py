@@ -1,0 +1,187 @@
+"""The sandbox's own vocabulary: requests, replies, orders, fills and refusals.
+
+Nothing here is shared with the adapters that Beeline uses to talk to venues. A sandbox that reused them would agree with their
+mistakes; this one is a second, independent reading of the venues' documents.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal
+from enum import StrEnum
+from typing import Final
+
+ZERO: Final = Decimal(0)
+
+
+class Dialect(StrEnum):
+    """The venues' protocols that the sandbox speaks."""
+
+    BINANCE = "binance"
+    BITRUE = "bitrue"
+
+
+class Side(StrEnum):
+    BUY = "BUY"
+    SELL = "SELL"
+
+
+class OrderType(StrEnum):
+    LIMIT = "LIMIT"
+    MARKET = "MARKET"
+    LIMIT_MAKER = "LIMIT_MAKER"
+    STOP_LOSS = "STOP_LOSS"
+    STOP_LOSS_LIMIT = "STOP_LOSS_LIMIT"
+    TAKE_PROFIT = "TAKE_PROFIT"
+    TAKE_PROFIT_LIMIT = "TAKE_PROFIT_LIMIT"
+
+    @property
+    def is_conditional(self) -> bool:
+        return self in CONDITIONAL_TYPES
+
+    @property
+    def has_price(self) -> bool:
+        return self in PRICED_TYPES
+
+
+CONDITIONAL_TYPES: Final = frozenset(
+    {OrderType.STOP_LOSS, OrderType.STOP_LOSS_LIMIT, OrderType.TAKE_PROFIT, OrderType.TAKE_PROFIT_LIMIT}
+)
+PRICED_TYPES: Final = frozenset(
+    {OrderType.LIMIT, OrderType.LIMIT_MAKER, OrderType.STOP_LOSS_LIMIT, OrderType.TAKE_PROFIT_LIMIT}
+)
+
+
+class TimeInForce(StrEnum):
+    GTC = "GTC"
+    IOC = "IOC"
+    FOK = "FOK"
+
+
+class OrderStatus(StrEnum):
+    NEW = "NEW"
+    PARTIALLY_FILLED = "PARTIALLY_FILLED"
+    FILLED = "FILLED"
+    CANCELED = "CANCELED"
+    EXPIRED = "EXPIRED"
+
+
+OPEN_STATUSES: Final = frozenset({OrderStatus.NEW, OrderStatus.PARTIALLY_FILLED})
+
+
+class ExpiryReason(StrEnum):
+    """Why an order expired, as the spot API spells it."""
+
+    IOC = "UNFILLED_IOC_QUANTITY_EXPIRED"
+    FOK = "UNFILLED_FOK_ORDER_EXPIRED"
+    LIQUIDITY = "INSUFFICIENT_LIQUIDITY"
+    EXCHANGE = "EXCHANGE_CANCELED"
+
+
+class Refusal(StrEnum):
+    """Why the matching engine refused a request; each dialect has its own code and wording."""
+
+    DUPLICATE = "duplicate"
+    MARKET_CLOSED = "market_closed"
+    INSUFFICIENT_BALANCE = "insufficient_balance"
+    WOULD_TAKE = "would_take"
+    WOULD_TRIGGER = "would_trigger"
+
+
+class EngineRefusalError(Exception):
+    """The matching engine refused; nothing changed."""
+
+    def __init__(self, refusal: Refusal) -> None:
+        super().__init__(refusal.value)
+        self.refusal = refusal
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SandboxRequest:
+    """One HTTP request exactly as it came over the wire.
+
+    `query` is the raw text after the question mark and `body` the raw bytes: the signature covers them as they are.
+    """
+
+    method: str
+    path: str
+    query: str = ""
+    headers: Mapping[str, str] = field(default_factory=dict)
+    body: bytes = b""
+    ip: str = "127.0.0.1"
+
+    def header(self, name: str) -> str | None:
+        """Return a header whatever the case of its name."""
+        value = self.headers.get(name)
+        if value is not None:
+            return value
+        wanted = name.lower()
+        return next((text for key, text in self.headers.items() if key.lower() == wanted), None)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SandboxReply:
+    """What the venue answers; `Content-Length` is left to whoever sends it."""
+
+    status: int
+    body: bytes
+    headers: Mapping[str, str] = field(default_factory=dict)
+    content_type: str = "application/json"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewOrder:
+    """A placement that passed the checks in front of the matching engine."""
+
+    account: str
+    dialect: Dialect
+    symbol: str
+    side: Side
+    type: OrderType
+    client_order_id: str
+    quantity: Decimal | None = None
+    quote_quantity: Decimal | None = None
+    price: Decimal | None = None
+    stop_price: Decimal | None = None
+    time_in_force: TimeInForce = TimeInForce.GTC
+    extra: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fill:
+    """One execution of an order against the book."""
+
+    trade_id: int
+    price: Decimal
+    quantity: Decimal
+    fee: Decimal
+    fee_asset: str
+    is_maker: bool
+    at_ms: int
+
+
+@dataclass(slots=True, kw_only=True)
+class Order:
+    """An order that the matching engine took; the ledger keeps every one of them."""
+
+    order_id: int
+    spec: NewOrder
+    quantity: Decimal
+    status: OrderStatus
+    accepted_at_ms: int
+    updated_at_ms: int
+    visible_at_ms: int
+    received_at_ms: int
+    executed_quantity: Decimal = ZERO
+    executed_quote: Decimal = ZERO
+    is_working: bool = True
+    expiry_reason: ExpiryReason | None = None
+    reserved: Decimal = ZERO
+    fills: list[Fill] = field(default_factory=list)
+
+    @property
+    def is_open(self) -> bool:
+        return self.status in OPEN_STATUSES
+
+    @property
+    def remaining(self) -> Decimal:
+        return self.quantity - self.executed_quantity
