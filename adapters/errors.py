@@ -12,8 +12,10 @@ Expected venue answers are values, not exceptions. "Rejected" is a claim about t
 and `docs/errors.md`.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Final
 
 
 class Landed(StrEnum):
@@ -105,3 +107,133 @@ class VenueError:
     def hint(self) -> str:
         """What to do, the detail first."""
         return f"{self.detail}. {self.entry.hint}" if self.detail else self.entry.hint
+
+
+# --- The worker's own refusals ----------------------------------------------------------------------------------------
+
+
+def _own(
+    code: str,
+    owner: Owner,
+    hint: str,
+    *,
+    landed: Landed = Landed.NO,
+    retry: Retry = Retry.NEVER,
+    scope: Scope = Scope.ORDER,
+) -> ErrorEntry:
+    return ErrorEntry(code=code, landed=landed, retry=retry, scope=scope, owner=owner, hint=hint)
+
+
+REFUSALS: Final[Mapping[str, ErrorEntry]] = {
+    entry.code: entry
+    for entry in (
+        _own(
+            "invalid_signal",
+            Owner.PRODUCER,
+            "Correct the field that is named and send the signal under a new id.",
+        ),
+        _own("account_mismatch", Owner.PRODUCER, "Publish with the account's name as routing key."),
+        _own(
+            "unknown_account",
+            Owner.PRODUCER,
+            "No worker knows this account; check its name, or add it to BEELINE_ACCOUNTS.",
+            scope=Scope.ACCOUNT,
+        ),
+        _own(
+            "account_refused",
+            Owner.OPERATOR,
+            "The account's configuration was refused when it was loaded; the worker's log says why.",
+            scope=Scope.ACCOUNT,
+        ),
+        _own(
+            "account_quarantined",
+            Owner.OPERATOR,
+            "The venue no longer accepts this account's key; replace or repair it, then signals pass again.",
+            scope=Scope.ACCOUNT,
+        ),
+        _own(
+            "held",
+            Owner.OPERATOR,
+            "An operator stopped this account; `beeline release` lets it go on.",
+            retry=Retry.AFTER_HOLD,
+            scope=Scope.ACCOUNT,
+        ),
+        _own(
+            "symbol_not_allowed",
+            Owner.PRODUCER,
+            "The account's whitelist does not name this symbol; ask its operator.",
+            scope=Scope.SYMBOL,
+        ),
+        _own(
+            "unknown_symbol",
+            Owner.PRODUCER,
+            "The venue does not list this symbol; check the name.",
+            scope=Scope.SYMBOL,
+        ),
+        _own(
+            "symbol_not_trading",
+            Owner.VENUE,
+            "The venue lists this symbol but does not trade it now; send again when it does.",
+            retry=Retry.AFTER_BACKOFF,
+            scope=Scope.SYMBOL,
+        ),
+        _own("unsupported_order_type", Owner.PRODUCER, "Use an order type that the venue has."),
+        _own("unsupported_time_in_force", Owner.PRODUCER, "Use a time in force that the venue has."),
+        _own("unsupported_option", Owner.PRODUCER, "Leave the option out; this venue has nothing like it."),
+        _own(
+            "rate_limited",
+            Owner.OPERATOR,
+            "The budget frees up only after the signal's validity ends; send less, or allow more time.",
+            retry=Retry.AFTER_HOLD,
+            scope=Scope.ACCOUNT,
+        ),
+        _own(
+            "signal_expired",
+            Owner.PRODUCER,
+            "Its validity ended before it could be sent; send a new signal if it is still wanted.",
+            retry=Retry.AFTER_BACKOFF,
+        ),
+        _own(
+            "signal_id_conflict",
+            Owner.PRODUCER,
+            "This id was used for another signal; an id is never used again.",
+        ),
+        _own(
+            "order_not_found",
+            Owner.PRODUCER,
+            "The venue knows no such order; check `cancels`, account and symbol.",
+        ),
+        _own(
+            "too_late_to_cancel",
+            Owner.PRODUCER,
+            "The order had ended before; its final state is in `order`.",
+            landed=Landed.YES,
+        ),
+        _own(
+            "venue_unavailable",
+            Owner.VENUE,
+            "The venue cannot be asked for its rules or its time now, so nothing was sent.",
+            retry=Retry.AFTER_BACKOFF,
+            scope=Scope.VENUE,
+        ),
+        _own(
+            "resolution_exhausted",
+            Owner.OPERATOR,
+            "The venue could not tell what became of the order; look it up by hand (`beeline order`) before sending again.",
+            landed=Landed.UNKNOWN,
+            retry=Retry.AFTER_LOOKUP,
+        ),
+    )
+}
+
+_FILTER_HINT = "The order breaks a rule of the venue on this symbol; correct it as told."
+
+
+def refusal(code: str, *, detail: str | None = None) -> VenueError:
+    """Refuse before a request is spent; `filter_<name in snake case>` needs no row of its own."""
+    entry = REFUSALS.get(code)
+    if entry is None:
+        if not code.startswith("filter_"):
+            raise ValueError(f"no refusal is called {code}")
+        entry = _own(code, Owner.PRODUCER, _FILTER_HINT)
+    return VenueError(entry=entry, detail=detail)

@@ -329,6 +329,7 @@ class SymbolRules:
     max_notional_on_market: bool = False
     notional_on_last_price: bool = False
     notional_filter: str = "notional"
+    percent_price_filter: str = "percent_price_by_side"
     bid_multiplier_up: Decimal | None = None
     bid_multiplier_down: Decimal | None = None
     ask_multiplier_up: Decimal | None = None

@@ -1,0 +1,117 @@
+"""Look an error up in a dialect's table.
+
+A row is found by its number, then by its message; numbers clash between venues, so a table never leaves its dialect. An
+HTTP 5xx overrides the row: no dialect proves by it that an order did not land, unless the row names that very status.
+"""
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+from typing import Final
+
+from adapters.error_tables.common import (
+    CLIENT_ERROR,
+    FAULTS,
+    HTTP_STATUSES,
+    IP_BANNED,
+    SERVER_ERROR,
+    UNREADABLE_REPLY,
+    http_entry,
+)
+from adapters.errors import ErrorEntry, Landed, Retry, VenueError
+from adapters.model import Answer, Fault, Reply
+from adapters.wire import integer, read_json, text
+
+_MESSAGE_CHARACTERS: Final = 200
+_BANNED_UNTIL: Final = re.compile(r"banned until (\d{10,16})", re.IGNORECASE)
+_SUCCESS_CODES: Final = frozenset({0, 200})
+_LONGEST_HOLD_S: Final = 7 * 24 * 3600
+
+
+@dataclass(frozen=True, slots=True)
+class ErrorTable:
+    """The rows of one dialect."""
+
+    rows: tuple[ErrorEntry, ...]
+    _by_code: dict[int, list[tuple[re.Pattern[str] | None, ErrorEntry]]] = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        by_code: dict[int, list[tuple[re.Pattern[str] | None, ErrorEntry]]] = {}
+        # Rows with a pattern first, in the order written; the sort is stable.
+        for row in sorted(self.rows, key=lambda row: row.pattern is None):
+            if row.venue_code is not None:
+                pattern = re.compile(row.pattern, re.IGNORECASE) if row.pattern else None
+                by_code.setdefault(row.venue_code, []).append((pattern, row))
+        object.__setattr__(self, "_by_code", by_code)
+
+    def find(self, code: int, message: str) -> ErrorEntry | None:
+        """Return the first row that matches a number and a message."""
+        for pattern, row in self._by_code.get(code, ()):
+            if pattern is None or pattern.search(message):
+                return row
+        return None
+
+    def error(self, answer: Answer) -> VenueError | None:
+        """Classify an answer; `None` when it is no error."""
+        return self.read(answer)[1]
+
+    def read(self, answer: Answer) -> tuple[object, VenueError | None]:
+        """Decode an answer: its JSON body, and the error if it is one.
+
+        Business errors may come with HTTP 200 (Bitrue), so the body is read before the status is believed.
+        """
+        if isinstance(answer, Fault):
+            return None, VenueError(entry=FAULTS[answer.kind], detail=answer.detail)
+        body = read_json(answer.body)
+        code = integer(body.get("code")) if isinstance(body, dict) else None
+        if 200 <= answer.status < 300 and (code is None or code in _SUCCESS_CODES):
+            if body is None or (
+                isinstance(body, dict) and code is None and text(body.get("code")) is not None
+            ):
+                return None, VenueError(entry=UNREADABLE_REPLY, http_status=answer.status)
+            return body, None
+        message = text(body.get("msg")) if isinstance(body, dict) else None
+        return body, self._classify(answer, None if code in _SUCCESS_CODES else code, message)
+
+    def _classify(self, reply: Reply, code: int | None, message: str | None) -> VenueError:
+        banned = _BANNED_UNTIL.search(message or "")
+        return VenueError(
+            entry=self._entry(reply.status, code, message or ""),
+            venue_code=code,
+            venue_message=message[:_MESSAGE_CHARACTERS] if message else None,
+            http_status=reply.status,
+            hold_ms=_retry_after_ms(reply),
+            banned_until_ms=int(banned[1]) if banned else None,
+        )
+
+    def _entry(self, status: int, code: int | None, message: str) -> ErrorEntry:
+        if status == IP_BANNED.http_status:
+            return IP_BANNED
+        row = None if code is None else self.find(code, message)
+        if row is None:
+            return http_entry(status) if code is None or status >= 300 else _unmapped(code)
+        return _doubted(row) if status >= 500 and status != row.http_status else row
+
+
+def _unmapped(code: int) -> ErrorEntry:
+    """Classify an unknown number under HTTP 2xx: negative ones are rejects by convention, others could be anything."""
+    return CLIENT_ERROR if code < 0 else SERVER_ERROR
+
+
+def _doubted(row: ErrorEntry) -> ErrorEntry:
+    return (
+        row if row.landed is Landed.UNKNOWN else replace(row, landed=Landed.UNKNOWN, retry=Retry.AFTER_LOOKUP)
+    )
+
+
+def _retry_after_ms(reply: Reply) -> int | None:
+    seconds = integer(reply.headers.get("retry-after"))
+    return None if seconds is None or seconds < 0 else min(seconds, _LONGEST_HOLD_S) * 1000
+
+
+def all_rows(table: ErrorTable) -> Iterable[ErrorEntry]:
+    """Return everything a venue's errors can be classified as, the shared layers last."""
+    yield from table.rows
+    yield from HTTP_STATUSES.values()
+    yield from FAULTS.values()
+    yield from (CLIENT_ERROR, SERVER_ERROR, UNREADABLE_REPLY)

@@ -1,0 +1,139 @@
+"""Read what a venue says of an order, whichever shape it has: acknowledgement, result, full reply, query, cancel.
+
+A report never claims more than was read. A status nobody knows, or a closed one without the executed quantity, leaves
+`state` empty, which means "ask again"; an unreadable execution drops the list of fills rather than shortening it.
+"""
+
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import Final
+
+from adapters.model import ExecutionReport, Fill, Order, OrderState, OrderType, Side, TimeInForce
+from adapters.wire import EXACT, decimal, milliseconds, text
+
+STATES: Final[Mapping[str, OrderState]] = {
+    "NEW": OrderState.OPEN,
+    "PARTIALLY_FILLED": OrderState.OPEN,
+    "PENDING_CANCEL": OrderState.OPEN,
+    "PENDING_NEW": OrderState.PENDING,
+    "PENDING_CREATE": OrderState.PENDING,
+    "INIT": OrderState.PENDING,
+    "FILLED": OrderState.FILLED,
+    "CANCELED": OrderState.CANCELLED,
+    "CANCELLED": OrderState.CANCELLED,
+    "REJECTED": OrderState.REJECTED,
+    "EXPIRED": OrderState.EXPIRED,
+    "EXPIRED_IN_MATCH": OrderState.EXPIRED,
+}
+_SIDES: Final = {side.upper(): side for side in Side}
+_TYPES: Final = {kind.upper(): kind for kind in OrderType}
+_TIMES_IN_FORCE: Final = {time.upper(): time for time in TimeInForce}
+_ZERO: Final = Decimal(0)
+_TIME_SLACK_MS: Final = 2_000
+"""A stamp may run up to a second ahead of the venue, and venues cut times to seconds in places."""
+
+Row = Mapping[str, object]
+
+
+def read_report(row: Row) -> ExecutionReport | None:
+    """Read one order; `None` when it has no order id, without which it is no order.
+
+    In the answer to a cancel `clientOrderId` is the id of the cancel, and the order's own is `origClientOrderId`.
+    """
+    venue_order_id = text(row.get("orderIdStr")) or text(row.get("orderId"))
+    if venue_order_id is None:
+        return None
+    status = text(row.get("status"))
+    kind = _TYPES.get(_upper(row.get("type")))
+    quantity = decimal(row.get("origQty"))
+    fills = _read_fills(row.get("fills"))
+    state = None if status is None else STATES.get(status.upper())
+    executed = _executed_quantity(row, state, quantity)
+    return ExecutionReport(
+        client_order_id=text(row.get("origClientOrderId")) or text(row.get("clientOrderId")) or "",
+        venue_order_id=venue_order_id,
+        symbol=_upper(row.get("symbol")),
+        state=None if executed is None else state,
+        venue_status=status,
+        side=_SIDES.get(_upper(row.get("side"))),
+        type=kind,
+        time_in_force=None
+        if kind is OrderType.MARKET
+        else _TIMES_IN_FORCE.get(_upper(row.get("timeInForce"))),
+        quantity=quantity,
+        price=decimal(row.get("price")) or None,
+        executed_quantity=executed,
+        executed_quote=_executed_quote(row, executed, fills),
+        fills=fills,
+        transact_time_ms=milliseconds(row.get("transactTime")) or milliseconds(row.get("updateTime")),
+        created_ms=milliseconds(row.get("time")),
+    )
+
+
+def _upper(value: object) -> str:
+    return value.upper() if isinstance(value, str) else ""
+
+
+def _executed_quantity(row: Row, state: OrderState | None, quantity: Decimal | None) -> Decimal | None:
+    executed = decimal(row.get("executedQty"))
+    if executed is not None and executed >= 0:
+        return executed
+    if state is OrderState.FILLED:
+        return quantity
+    return _ZERO if state in (OrderState.REJECTED, OrderState.PENDING) else None
+
+
+def _executed_quote(row: Row, executed: Decimal | None, fills: tuple[Fill, ...]) -> Decimal | None:
+    """Read what was paid or received; negative means that the venue does not know."""
+    for name in ("cummulativeQuoteQty", "cumulativeQuoteQty", "cumQuote"):
+        quote = decimal(row.get(name))
+        if quote is not None and quote >= 0:
+            return quote
+    if executed is not None and not executed:
+        return _ZERO
+    if executed is None or sum((fill.quantity for fill in fills), _ZERO) != executed:
+        return None
+    total = _ZERO
+    for fill in fills:
+        total = EXACT.add(total, EXACT.multiply(fill.price, fill.quantity))
+    return total
+
+
+def _read_fills(value: object) -> tuple[Fill, ...]:
+    if not isinstance(value, list) or not value:
+        return ()
+    fills = [_read_fill(row) for row in value]
+    return tuple(fill for fill in fills if fill is not None) if None not in fills else ()
+
+
+def _read_fill(row: object) -> Fill | None:
+    if not isinstance(row, dict):
+        return None
+    price, quantity = decimal(row.get("price")), decimal(row.get("qty"))
+    if price is None or quantity is None:
+        return None
+    asset = _upper(row.get("commissionAsset")) or _upper(row.get("commissionAssert"))
+    return Fill(price=price, quantity=quantity, fee=decimal(row.get("commission")), fee_asset=asset or None)
+
+
+# --- Is it this order? ------------------------------------------------------------------------------------------------
+
+
+def is_older(report: ExecutionReport, since_ms: int) -> bool:
+    """Tell whether an order was taken before a moment, by its creation or at least by its last change."""
+    moment = report.created_ms or report.transact_time_ms
+    return moment is not None and moment < since_ms - _TIME_SLACK_MS
+
+
+def fits(order: Order, report: ExecutionReport) -> bool:
+    """Tell whether a report can be of an order: what both state must agree; what a venue leaves out proves nothing.
+
+    A triggered stop order may be shown as the order it turned into, so only plain types are compared.
+    """
+    return (
+        report.symbol in ("", order.symbol)
+        and report.side in (None, order.side)
+        and (report.type in (None, order.type) or order.stop_price is not None)
+        and (report.quantity is None or order.quantity in (None, report.quantity))
+        and (report.price is None or order.price in (None, report.price))
+    )
