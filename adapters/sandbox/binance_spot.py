@@ -18,6 +18,7 @@ from adapters.sandbox.binance_params import (
     response_type,
     window_us,
 )
+from adapters.sandbox.config import AccountConfig
 from adapters.sandbox.engine import Moment
 from adapters.sandbox.filters import failing_filter
 from adapters.sandbox.model import (
@@ -152,7 +153,7 @@ class BinanceSpot:
         """Return what the windows count now."""
         return self.meter.usage(venue_ms)
 
-    def _authorised(self, request: SandboxRequest, endpoint: Endpoint) -> Any:
+    def _authorised(self, request: SandboxRequest, endpoint: Endpoint) -> AccountConfig:
         key = request.header("X-MBX-APIKEY")
         if key is None or not key.isalnum() or len(key) not in _KEY_LENGTHS:
             raise VenueError(401, -2014, "API-key format invalid.")
@@ -174,7 +175,7 @@ class BinanceSpot:
 
     def _error_reply(self, error: VenueError, request: SandboxRequest, venue_ms: int) -> SandboxReply:
         self._state.errors[f"binance {error.status} {error.code}"] += 1
-        headers = self.meter.weight_headers(request, venue_ms) | error.headers
+        headers = self.meter.weight_headers(request, venue_ms) | dict(error.headers)
         return json_reply({"code": error.code, "msg": error.message}, headers, error.status)
 
     # -- market data

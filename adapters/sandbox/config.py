@@ -98,6 +98,7 @@ class BitrueQuirks:
     client_id_in_lists: bool = True
     reject_duplicate_ids: bool = False
     pending_create_ms: int = 0
+    misspelt_fee_asset: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,7 +118,10 @@ class SandboxConfig:
     trust_forwarded_ip: bool = False
 
 
-def _symbol(base: str, quote: str, price: str, tick: str, step: str, **more: Decimal) -> SymbolConfig:
+def _symbol(
+    base: str, quote: str, price: str, tick: str, step: str, *, market_max: int = 1_000_000
+) -> SymbolConfig:
+    in_bitcoin = quote == "BTC"
     return SymbolConfig(
         symbol=base + quote,
         base=base,
@@ -126,27 +130,24 @@ def _symbol(base: str, quote: str, price: str, tick: str, step: str, **more: Dec
         tick=Decimal(tick),
         step=Decimal(step),
         min_quantity=Decimal(step),
-        **more,
+        market_max_quantity=Decimal(market_max),
+        min_notional=Decimal("0.0001") if in_bitcoin else Decimal(5),
+        max_notional=Decimal(9_000) if in_bitcoin else Decimal(9_000_000),
+        max_price=Decimal(100) if in_bitcoin else Decimal(1_000_000),
+        depth_quote=Decimal(100) if in_bitcoin else Decimal(5_000_000),
     )
 
 
-_BTC_QUOTE: Final = {
-    "min_notional": Decimal("0.0001"),
-    "max_notional": Decimal(9_000),
-    "depth_quote": Decimal(100),
-    "max_price": Decimal(100),
-}
-
 DEFAULT_SYMBOLS: Final = (
-    _symbol("BTC", "USDT", "65000.00", "0.01", "0.00001", market_max_quantity=Decimal(120)),
-    _symbol("ETH", "USDT", "3200.00", "0.01", "0.0001", market_max_quantity=Decimal(2_000)),
-    _symbol("BNB", "USDT", "600.00", "0.01", "0.001", market_max_quantity=Decimal(2_000)),
-    _symbol("SOL", "USDT", "150.00", "0.01", "0.001", market_max_quantity=Decimal(20_000)),
+    _symbol("BTC", "USDT", "65000.00", "0.01", "0.00001", market_max=120),
+    _symbol("ETH", "USDT", "3200.00", "0.01", "0.0001", market_max=2_000),
+    _symbol("BNB", "USDT", "600.00", "0.01", "0.001", market_max=2_000),
+    _symbol("SOL", "USDT", "150.00", "0.01", "0.001", market_max=20_000),
     _symbol("XRP", "USDT", "0.5200", "0.0001", "0.1"),
     _symbol("ADA", "USDT", "0.4500", "0.0001", "0.1"),
     _symbol("DOGE", "USDT", "0.12000", "0.00001", "1"),
-    _symbol("LTC", "BTC", "0.001200", "0.000001", "0.001", **_BTC_QUOTE),
-    _symbol("ETH", "BTC", "0.04900", "0.00001", "0.0001", **_BTC_QUOTE),
+    _symbol("LTC", "BTC", "0.001200", "0.000001", "0.001"),
+    _symbol("ETH", "BTC", "0.04900", "0.00001", "0.0001"),
 )
 
 DEFAULT_BALANCES: Final[Mapping[str, Decimal]] = {

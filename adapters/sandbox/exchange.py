@@ -16,6 +16,7 @@ from decimal import Decimal
 from typing import Any
 
 from adapters.sandbox.binance_spot import BinanceSpot
+from adapters.sandbox.bitrue_spot import BitrueSpot
 from adapters.sandbox.book import Market, floor_to
 from adapters.sandbox.clock import VenueClock
 from adapters.sandbox.config import AccountConfig, LimitConfig, SandboxConfig
@@ -47,7 +48,11 @@ class Exchange:
         for account in config.accounts:
             self.add_account(account)
         self.binance = BinanceSpot(self.state)
-        self.dialects: Mapping[Dialect, DialectHandler] = {Dialect.BINANCE: self.binance}
+        self.bitrue = BitrueSpot(self.state)
+        self.dialects: Mapping[Dialect, DialectHandler] = {
+            Dialect.BINANCE: self.binance,
+            Dialect.BITRUE: self.bitrue,
+        }
 
     @property
     def clock(self) -> VenueClock:
@@ -112,6 +117,7 @@ class Exchange:
         """Take new limits at once."""
         self.state.config = replace(self.state.config, limits=limits)
         self.binance.meter.configure(limits)
+        self.bitrue.meter.configure(limits)
 
     def accounts(self) -> Iterable[AccountConfig]:
         """Return all accounts."""

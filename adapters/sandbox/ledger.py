@@ -35,6 +35,8 @@ class Ledger:
         self._by_id[order.order_id] = order
         self._by_symbol.setdefault(place, []).append(order)
         self._open.setdefault(place, {})[order.order_id] = order
+        if not spec.client_order_id:
+            return
         same = self._by_client_id.setdefault((spec.account, spec.client_order_id), [])
         same.append(order)
         if len(same) > 1:
