@@ -3,7 +3,7 @@
 from typing import Any, Final
 
 from adapters.sandbox.config import LimitConfig
-from adapters.sandbox.limits import FixedWindow, IpGuard, ViolationKind, Violations
+from adapters.sandbox.limits import FirstRequestWindow, IpGuard, ViolationKind, Violations
 from adapters.sandbox.venue import VenueError
 
 GENERAL: Final = "general"
@@ -19,9 +19,9 @@ class BitrueMeter:
         self._violations = violations
         self.guard = IpGuard(config, violations)
         self._windows = {
-            GENERAL: FixedWindow(60_000, limits.general_per_minute),
-            ORDERS_IP: FixedWindow(6_000, limits.orders_ip_per_6_seconds),
-            ORDERS_USER: FixedWindow(10_000, limits.orders_user_per_10_seconds),
+            GENERAL: FirstRequestWindow(60_000, limits.general_per_minute),
+            ORDERS_IP: FirstRequestWindow(6_000, limits.orders_ip_per_6_seconds),
+            ORDERS_USER: FirstRequestWindow(10_000, limits.orders_user_per_10_seconds),
         }
 
     def configure(self, config: LimitConfig) -> None:
@@ -65,7 +65,7 @@ class BitrueMeter:
             detail=policy,
         )
         if not is_order:
-            self.guard.refused(ip, venue_ms, venue_ms + window.ends_in_ms(venue_ms))
+            self.guard.refused(ip, venue_ms, venue_ms + window.ends_in_ms(key, venue_ms))
         raise _refusal(policy)
 
 

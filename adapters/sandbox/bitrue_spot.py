@@ -18,7 +18,7 @@ from adapters.sandbox.bitrue_params import (
     read_order,
 )
 from adapters.sandbox.book import Market
-from adapters.sandbox.config import AccountConfig
+from adapters.sandbox.config import AccountConfig, BitrueQuirks
 from adapters.sandbox.engine import Moment
 from adapters.sandbox.model import (
     Dialect,
@@ -59,7 +59,6 @@ class BitrueSpot:
     def __init__(self, state: VenueState) -> None:
         self._state = state
         self._engine = state.engine
-        self._quirks = state.config.bitrue
         self.meter = BitrueMeter(state.config.limits, state.violations)
         self._handlers = {name: getattr(self, f"_{name}") for name in {e.handler for e in ENDPOINTS.values()}}
 
@@ -164,6 +163,10 @@ class BitrueSpot:
     def _error_reply(self, error: VenueError) -> SandboxReply:
         self._state.errors[f"bitrue {error.status} {error.code}"] += 1
         return _error_body(error.status, error.code, error.message, error.headers)
+
+    @property
+    def _quirks(self) -> BitrueQuirks:
+        return self._state.config.bitrue
 
     # -- market data
 

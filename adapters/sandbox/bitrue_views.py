@@ -107,7 +107,7 @@ def exchange_info(markets: Mapping[str, Market], limits: BitrueLimits, venue_ms:
         "timezone": "CTT",
         "serverTime": venue_ms,
         "rateLimits": [
-            _policy("general", "WEIGHT", limits.general_per_minute, 1, "MINUTES"),
+            _policy("general", "IP", limits.general_per_minute, 1, "MINUTES"),
             _policy("orders_ip_seconds", "IP", limits.orders_ip_per_6_seconds, 6, "SECONDS"),
             _policy("orders_user_seconds", "USER", limits.orders_user_per_10_seconds, 10, "SECONDS"),
             _policy("withdraw_days", "USER", 1_000, 1, "DAYS"),
@@ -221,8 +221,10 @@ def _policy(name: str, kind: str, limit: int, count: int, unit: str) -> dict[str
         "burstCapacity": limit,
         "timeCount": count,
         "timeUnit": unit,
-        "refreshType": "FIXED",
+        "refreshType": "FIRST_REQUEST",
         "weight": 1,
+        "minReqSize": 20 if kind == "IP" else 10,
+        "openWhite": name != "general",
     }
 
 

@@ -19,7 +19,7 @@ from adapters.sandbox.binance_spot import BinanceSpot
 from adapters.sandbox.bitrue_spot import BitrueSpot
 from adapters.sandbox.book import Market, floor_to
 from adapters.sandbox.clock import VenueClock
-from adapters.sandbox.config import AccountConfig, LimitConfig, SandboxConfig
+from adapters.sandbox.config import AccountConfig, BitrueQuirks, LimitConfig, SandboxConfig
 from adapters.sandbox.engine import Engine, Moment, Wallet
 from adapters.sandbox.model import Dialect, Order, SandboxReply, SandboxRequest
 from adapters.sandbox.venue import Call, DialectHandler, RandomSource, VenueState, html_reply
@@ -31,10 +31,11 @@ class Exchange:
     def __init__(self, config: SandboxConfig, random: RandomSource) -> None:
         self.config = config
         self._random = random
+        self._accounts = {account.name: account for account in config.accounts}
         self.reset()
 
     def reset(self) -> None:
-        """Go back to the configured state: no orders, full balances, empty windows, a true clock."""
+        """Go back to the start: no orders, full balances, configured limits, empty windows, a true clock."""
         config = self.config
         markets = {rules.symbol: Market(rules) for rules in config.symbols}
         engine = Engine(markets, maker_fee=config.maker_fee, taker_fee=config.taker_fee)
@@ -45,7 +46,7 @@ class Exchange:
             random=self._random,
             visibility_lag_ms=config.visibility_lag_ms,
         )
-        for account in config.accounts:
+        for account in list(self._accounts.values()):
             self.add_account(account)
         self.binance = BinanceSpot(self.state)
         self.bitrue = BitrueSpot(self.state)
@@ -92,6 +93,7 @@ class Exchange:
         earlier = self.state.accounts.get(account.name)
         if earlier is not None:
             self.state.by_key.pop(earlier.api_key, None)
+        self._accounts[account.name] = account
         self.state.accounts[account.name] = account
         self.state.by_key[account.api_key] = account
         self.engine.wallets[account.name] = Wallet(dict(account.balances))
@@ -118,6 +120,10 @@ class Exchange:
         self.state.config = replace(self.state.config, limits=limits)
         self.binance.meter.configure(limits)
         self.bitrue.meter.configure(limits)
+
+    def set_bitrue_quirks(self, quirks: BitrueQuirks) -> None:
+        """Choose how Bitrue behaves where sources disagree."""
+        self.state.config = replace(self.state.config, bitrue=quirks)
 
     def accounts(self) -> Iterable[AccountConfig]:
         """Return all accounts."""

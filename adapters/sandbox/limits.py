@@ -73,6 +73,41 @@ class FixedWindow:
             self._used.clear()
 
 
+class FirstRequestWindow:
+    """Counts per key in a window that opens with the key's first request, as Bitrue's `refreshType` says.
+
+    Two such windows can meet inside one that is aligned to the clock: a client has to be careful in both.
+    """
+
+    def __init__(self, interval_ms: int, limit: int) -> None:
+        self.interval_ms = interval_ms
+        self.limit = limit
+        self._open: dict[str, tuple[int, int]] = {}
+
+    def fits(self, key: str, amount: int, venue_ms: int) -> bool:
+        """Tell whether an amount can be charged without going over the limit."""
+        return self._current(key, venue_ms)[1] + amount <= self.limit
+
+    def add(self, key: str, amount: int, venue_ms: int) -> int:
+        """Charge and return what is used now."""
+        opened_ms, used = self._current(key, venue_ms)
+        self._open[key] = (opened_ms, used + amount)
+        return used + amount
+
+    def ends_in_ms(self, key: str, venue_ms: int) -> int:
+        """Return how long the key's window still lasts."""
+        return self._current(key, venue_ms)[0] + self.interval_ms - venue_ms
+
+    def snapshot(self, venue_ms: int) -> dict[str, int]:
+        """Return what every key has used in its window."""
+        return {key: self._current(key, venue_ms)[1] for key in self._open}
+
+    def _current(self, key: str, venue_ms: int) -> tuple[int, int]:
+        opened_ms, used = self._open.get(key, (venue_ms, 0))
+        is_over = not opened_ms <= venue_ms < opened_ms + self.interval_ms
+        return (venue_ms, 0) if is_over else (opened_ms, used)
+
+
 @dataclass(slots=True, kw_only=True)
 class _IpState:
     refusals: int = 0

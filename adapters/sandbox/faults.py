@@ -1,0 +1,311 @@
+"""The fault catalogue: what can go wrong between a client and a venue, as data, drawn from a seeded source.
+
+Pure: `plan` decides what happens to a request, and whoever carries requests (the HTTP server, a simulation) acts it out:
+
+    1. a plan that `executes` gives the request to the exchange, `enter_after_ms` after it was admitted;
+    2. the reply is `plan.reply_to(actual)`, sent `reply_after_ms` later, the way `wire` says.
+
+So an order can be executed without its client learning of it, which is what this file is for.
+"""
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from enum import StrEnum
+from fnmatch import fnmatchcase
+from typing import Any, Final
+
+from adapters.sandbox.exchange import Exchange, dialect_of
+from adapters.sandbox.model import Dialect, SandboxReply, SandboxRequest
+from adapters.sandbox.venue import DialectHandler, RandomSource, html_reply
+from adapters.sandbox.wire import read_parameters
+
+_DEFAULT_WINDOW_MS: Final = 5_000
+
+
+class FaultKind(StrEnum):
+    DROP_BEFORE = "drop_before"
+    ACCEPT_THEN_DROP = "accept_then_drop"
+    ACCEPT_THEN_5XX = "accept_then_5xx"
+    REJECT_5XX = "reject_5xx"
+    HANG = "hang"
+    RESET_MID_BODY = "reset_mid_body"
+    TRUNCATED_BODY = "truncated_body"
+    HTML_403 = "html_403"
+    SLOW = "slow"
+    DUPLICATE = "duplicate"
+    RATE_LIMIT_429 = "rate_limit_429"
+    BAN_418 = "ban_418"
+    HOLD_IN_QUEUE = "hold_in_queue"
+    DELAYED_VISIBILITY = "delayed_visibility"
+    CLOCK_JUMP = "clock_jump"
+
+
+PLACEMENTS_ONLY: Final = frozenset(
+    {FaultKind.DUPLICATE, FaultKind.HOLD_IN_QUEUE, FaultKind.DELAYED_VISIBILITY}
+)
+
+
+class Wire(StrEnum):
+    """What the client's connection experiences."""
+
+    NORMAL = "normal"
+    CLOSE = "close"
+    HANG = "hang"
+    RESET_MID_BODY = "reset_mid_body"
+    TRUNCATE = "truncate"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FaultRule:
+    """Which requests a fault hits, how often, and with what.
+
+    `path` is a shell pattern; conditions that are left out match everything, but for the kinds that make sense for placements only.
+    `count` is "the next N"; without it the rule stays. Which options matter depends on the kind:
+
+    - `status`, `code`, `html`: accept_then_5xx (-1007 in JSON, or an HTML body)
+    - `executes`: hang (default yes)
+    - `delay_ms`: slow (default 1000), hold_in_queue (default: drawn, up to the end of the receive window), delayed_visibility (default 3000)
+    - `disconnects`: hold_in_queue closes the connection at once, while the request stays in the queue
+    - `retry_after`: rate_limit_429 (seconds; absent: no header) · `ban_ms`: ban_418 · `step_ms`: clock_jump
+    """
+
+    kind: FaultKind
+    method: str | None = None
+    path: str | None = None
+    dialect: Dialect | None = None
+    account: str | None = None
+    symbol: str | None = None
+    probability: float = 1.0
+    count: int | None = None
+    status: int = 503
+    code: int = -1007
+    html: bool = False
+    executes: bool = True
+    delay_ms: int | None = None
+    disconnects: bool = False
+    retry_after: int | None = None
+    ban_ms: int = 120_000
+    step_ms: int = 1_500
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FaultPlan:
+    """What happens to one request."""
+
+    kind: FaultKind
+    wire: Wire = Wire.NORMAL
+    executes: bool = True
+    enter_after_ms: int = 0
+    reply_after_ms: int = 0
+    substitute: SandboxReply | None = None
+    substitutes_success_only: bool = False
+    visibility_lag_ms: int | None = None
+
+    def reply_to(self, actual: SandboxReply | None) -> SandboxReply | None:
+        """Return what the client is told, given what the venue answered."""
+        if self.substitute is None:
+            return actual
+        if self.substitutes_success_only and actual is not None and actual.status != 200:
+            return actual
+        return self.substitute
+
+
+@dataclass(slots=True)
+class _Entry:
+    rule: FaultRule
+    left: int | None
+    hits: int = 0
+
+
+class FaultCatalogue:
+    """The rules in force and how often each kind was hit."""
+
+    def __init__(self, random: RandomSource) -> None:
+        self._random = random
+        self._entries: dict[int, _Entry] = {}
+        self._next_id = 1
+        self.hits: Counter[FaultKind] = Counter()
+
+    @property
+    def is_empty(self) -> bool:
+        return not self._entries
+
+    def add(self, rule: FaultRule) -> int:
+        """Put a rule in force; return its id."""
+        number = self._next_id
+        self._next_id += 1
+        self._entries[number] = _Entry(rule, rule.count)
+        return number
+
+    def remove(self, number: int) -> bool:
+        """Take a rule out of force; tell whether there was one."""
+        return self._entries.pop(number, None) is not None
+
+    def clear(self) -> None:
+        """Take all rules out of force; the counts stay."""
+        self._entries.clear()
+
+    def describe(self) -> dict[str, Any]:
+        """Return rules and counts as JSON values."""
+        rules = [
+            {"id": number, "left": entry.left, "hits": entry.hits}
+            | {item.name: getattr(entry.rule, item.name) for item in fields(entry.rule)}
+            for number, entry in self._entries.items()
+        ]
+        return {"rules": rules, "hits": {kind.value: self.hits[kind] for kind in FaultKind}}
+
+    def plan(self, request: SandboxRequest, exchange: Exchange, now_ms: int) -> FaultPlan | None:
+        """Decide what goes wrong with a request, if anything does."""
+        dialect = dialect_of(request.path)
+        if dialect is None:
+            return None
+        subject = _Subject(request, exchange, dialect)
+        for number, entry in self._entries.items():
+            if not subject.matches(entry.rule):
+                continue
+            if entry.rule.probability < 1 and self._random.random() >= entry.rule.probability:
+                continue
+            self._count(number, entry)
+            return self._planned(entry.rule, subject, now_ms)
+        return None
+
+    def _count(self, number: int, entry: _Entry) -> None:
+        entry.hits += 1
+        self.hits[entry.rule.kind] += 1
+        if entry.left is not None:
+            entry.left -= 1
+            if entry.left <= 0:
+                del self._entries[number]
+
+    def _planned(self, rule: FaultRule, subject: "_Subject", now_ms: int) -> FaultPlan:
+        handler = subject.handler
+        match rule.kind:
+            case FaultKind.DROP_BEFORE:
+                return FaultPlan(kind=rule.kind, wire=Wire.CLOSE, executes=False)
+            case FaultKind.ACCEPT_THEN_DROP:
+                return FaultPlan(kind=rule.kind, wire=Wire.CLOSE)
+            case FaultKind.ACCEPT_THEN_5XX:
+                return FaultPlan(kind=rule.kind, substitute=_failure(rule, handler))
+            case FaultKind.REJECT_5XX:
+                return FaultPlan(kind=rule.kind, executes=False, substitute=_unavailable(handler))
+            case FaultKind.HANG:
+                return FaultPlan(kind=rule.kind, wire=Wire.HANG, executes=rule.executes)
+            case FaultKind.RESET_MID_BODY:
+                return FaultPlan(kind=rule.kind, wire=Wire.RESET_MID_BODY)
+            case FaultKind.TRUNCATED_BODY:
+                return FaultPlan(kind=rule.kind, wire=Wire.TRUNCATE)
+            case FaultKind.HTML_403:
+                return FaultPlan(kind=rule.kind, executes=False, substitute=html_reply(403, "Forbidden"))
+            case FaultKind.SLOW:
+                return FaultPlan(kind=rule.kind, reply_after_ms=_or(rule.delay_ms, 1_000))
+            case FaultKind.DUPLICATE:
+                return FaultPlan(
+                    kind=rule.kind, substitute=handler.duplicate_reply(), substitutes_success_only=True
+                )
+            case FaultKind.RATE_LIMIT_429 | FaultKind.BAN_418:
+                return _refusal(rule, subject, now_ms)
+            case FaultKind.HOLD_IN_QUEUE:
+                return self._hold(rule, subject, now_ms)
+            case FaultKind.DELAYED_VISIBILITY:
+                return FaultPlan(kind=rule.kind, visibility_lag_ms=_or(rule.delay_ms, 3_000))
+            case FaultKind.CLOCK_JUMP:
+                subject.exchange.clock.step(rule.step_ms)
+                return FaultPlan(kind=rule.kind)
+
+    def _hold(self, rule: FaultRule, subject: "_Subject", now_ms: int) -> FaultPlan:
+        enter_after_ms = rule.delay_ms
+        if enter_after_ms is None:
+            left_ms = max(0, subject.window_ends_ms() - subject.exchange.clock.venue_ms(now_ms))
+            enter_after_ms = int(left_ms * self._random.random())
+        wire = Wire.CLOSE if rule.disconnects else Wire.NORMAL
+        return FaultPlan(kind=rule.kind, wire=wire, enter_after_ms=enter_after_ms)
+
+
+class _Subject:
+    """A request with what rules ask about it, read only when a rule asks."""
+
+    def __init__(self, request: SandboxRequest, exchange: Exchange, dialect: Dialect) -> None:
+        self.request = request
+        self.exchange = exchange
+        self.dialect = dialect
+        self._values: Mapping[str, str] | None = None
+
+    @property
+    def handler(self) -> DialectHandler:
+        return self.exchange.dialects[self.dialect]
+
+    @property
+    def values(self) -> Mapping[str, str]:
+        if self._values is None:
+            self._values = read_parameters(self.request).values
+        return self._values
+
+    def matches(self, rule: FaultRule) -> bool:
+        """Tell whether a rule's conditions hold for this request."""
+        method, path = rule.method, rule.path
+        if rule.kind in PLACEMENTS_ONLY:
+            method, path = method or "POST", path or "*/order"
+        return (
+            (method is None or method == self.request.method)
+            and (path is None or fnmatchcase(self.request.path, path))
+            and (rule.dialect is None or rule.dialect is self.dialect)
+            and (rule.account is None or rule.account == self._account_name())
+            and (rule.symbol is None or rule.symbol == self.values.get("symbol"))
+        )
+
+    def window_ends_ms(self) -> int:
+        """Return the last venue time at which this request may still enter the engine."""
+        timestamp, window = self.values.get("timestamp", ""), self.values.get("recvWindow", "")
+        window_ms = int(window) if window.isdecimal() else _DEFAULT_WINDOW_MS
+        return int(timestamp) + window_ms if timestamp.isdecimal() else 0
+
+    def _account_name(self) -> str | None:
+        account = self.exchange.state.account_of(self.request)
+        return None if account is None else account.name
+
+
+def every_kind(probability: float, *, placements_only: bool = False) -> list[FaultRule]:
+    """Return one rule for each kind that a client must survive, each with the given probability.
+
+    Bans and clock jumps are left out: they hit every request that follows, so a chaos run plans them itself.
+    """
+    left_out = {FaultKind.BAN_418, FaultKind.CLOCK_JUMP, FaultKind.RATE_LIMIT_429}
+    where: dict[str, Any] = {"method": "POST", "path": "*/order"} if placements_only else {}
+    return [
+        FaultRule(kind=kind, probability=probability, html=index % 2 == 1, **where)
+        for index, kind in enumerate(FaultKind)
+        if kind not in left_out
+    ]
+
+
+def _failure(rule: FaultRule, handler: DialectHandler) -> SandboxReply:
+    if rule.html:
+        return html_reply(rule.status, "Gateway Time-out" if rule.status == 504 else "Bad Gateway")
+    return handler.unknown_reply(rule.status, rule.code)
+
+
+def _unavailable(handler: DialectHandler) -> SandboxReply:
+    reply = handler.unknown_reply(503, -1001)
+    if b'"code":503' in reply.body:
+        return reply
+    return SandboxReply(status=503, body=b'{"code":-1001,"msg":"Service Unavailable."}')
+
+
+def _refusal(rule: FaultRule, subject: _Subject, now_ms: int) -> FaultPlan:
+    venue_ms = subject.exchange.clock.venue_ms(now_ms)
+    ip = subject.request.ip
+    if rule.kind is FaultKind.BAN_418:
+        until_ms = venue_ms + rule.ban_ms
+        subject.handler.ban(ip, until_ms)
+        return FaultPlan(
+            kind=rule.kind, executes=False, substitute=subject.handler.banned_reply(until_ms, venue_ms)
+        )
+    if rule.retry_after is not None:
+        subject.handler.told_to_wait(ip, venue_ms, rule.retry_after * 1_000)
+    reply = subject.handler.rate_limited_reply(rule.retry_after)
+    return FaultPlan(kind=rule.kind, executes=False, substitute=reply)
+
+
+def _or(value: int | None, default: int) -> int:
+    return default if value is None else value
