@@ -1,8 +1,9 @@
 """The seam between the worker and a venue.
 
-An `Adapter` is pure: it builds requests and reads replies, and never sends, waits, reads a clock or draws a number. A
-conversation of several requests is a generator (`Flow`) that yields a `Call` and is sent the `Answer`, so that whoever
-drives it, a real transport or a simulation, decides when each request is admitted, stamped, signed and sent.
+An `Adapter` is pure: it builds requests and reads replies, and never sends, waits, reads a clock or draws a
+number. A conversation of several requests is a generator (`Flow`) that yields a `Call` and is sent the
+`Answer`, so that whoever drives it, a real transport or a simulation, decides when each request is admitted,
+stamped, signed and sent.
 """
 
 from collections.abc import Generator, Sequence
@@ -69,7 +70,7 @@ class Adapter(Protocol):
     # --- Orders
 
     def needs_price(self, order: Order, rules: SymbolRules) -> bool:
-        """Whether `prepare` cannot do without the last price (a quote quantity to convert, a notional on last price)."""
+        """Whether `prepare` wants the last price: an amount to convert, a notional measured on it."""
 
     def prepare(self, order: Order, rules: SymbolRules, last_price: Decimal | None) -> Order | VenueError:
         """Check an order against the venue's rules and write it the venue's way; nothing is ever rounded up."""

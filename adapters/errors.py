@@ -7,9 +7,9 @@
            ├─ transport faults       `FAULTS`: no complete reply
            └─ worker's refusals      `REFUSALS`: nothing was sent
 
-Expected venue answers are values, not exceptions. "Rejected" is a claim about the venue, so `landed` is three-valued and
-`UNKNOWN` is the default for everything that a venue documents as such. One source for outcomes, metrics, `beeline explain`
-and `docs/errors.md`.
+Expected venue answers are values, not exceptions. "Rejected" is a claim about the venue, so `landed` is
+three-valued and `UNKNOWN` is the default for everything that a venue documents as such. One source for
+outcomes, metrics, `beeline explain` and `docs/errors.md`.
 """
 
 from collections.abc import Mapping
@@ -60,9 +60,9 @@ class Owner(StrEnum):
 class ErrorEntry:
     """One row of an error table.
 
-    `venue_code` and `pattern` (a case-insensitive regular expression searched in the venue's message) are what the row
-    matches; rows with a pattern are tried before the bare code. `quarantines` marks key, signature and permission errors
-    that no resend can cure.
+    `venue_code` and `pattern` (a case-insensitive regular expression searched in the venue's message) are
+    what the row matches; rows with a pattern are tried before the bare code. `quarantines` marks key,
+    signature and permission errors that no resend can cure.
     """
 
     code: str
@@ -86,8 +86,9 @@ class ErrorEntry:
 class VenueError:
     """An error as it happened.
 
-    `hold_ms` is how long the venue told us to stay away (relative), `banned_until_ms` the venue time a ban ends; `detail`
-    adds what the hint cannot know, such as the nearest allowed value. None of them ever carries a key or a URL.
+    `hold_ms` is how long the venue told us to stay away (relative), `banned_until_ms` the venue time a ban
+    ends; `detail` adds what the hint cannot know, such as the nearest allowed value. None of them ever
+    carries a key or a URL.
     """
 
     entry: ErrorEntry
@@ -109,7 +110,7 @@ class VenueError:
         return f"{self.detail}. {self.entry.hint}" if self.detail else self.entry.hint
 
 
-# --- The worker's own refusals ----------------------------------------------------------------------------------------
+# --- The worker's own refusals ------------------------------------------------------------------------------
 
 
 def _own(
@@ -219,7 +220,7 @@ REFUSALS: Final[Mapping[str, ErrorEntry]] = {
         _own(
             "resolution_exhausted",
             Owner.OPERATOR,
-            "The venue could not tell what became of the order; look it up by hand (`beeline order`) before sending again.",
+            "What became of the order could not be found out; look it up (`beeline order`) before sending again.",
             landed=Landed.UNKNOWN,
             retry=Retry.AFTER_LOOKUP,
         ),

@@ -1,7 +1,7 @@
 """Read `exchangeInfo`: what a venue allows on each symbol, and the limits it meters.
 
-Bounds that are zero, empty or missing are switched off. Whatever is unknown (a filter, a status, an order type) makes an
-order fail at the venue at worst; it never makes the reading fail.
+Bounds that are zero, empty or missing are switched off. Whatever is unknown (a filter, a status, an order
+type) makes an order fail at the venue at worst; it never makes the reading fail.
 """
 
 from collections.abc import Callable, Mapping
@@ -19,7 +19,11 @@ _TYPES: Final = {kind.upper(): kind for kind in OrderType}
 _DEFAULT_PRECISION: Final = 8
 
 
-def read_rules(body: object, read_symbol: Callable[[Row, Filters], SymbolRules | None]) -> VenueRules | None:
+def read_rules(
+    body: object,
+    read_symbol: Callable[[Row, Filters], SymbolRules | None],
+    read_one_limit: Callable[[Row], RateLimit | None],
+) -> VenueRules | None:
     """Read a whole reply; `None` when it lists no symbol."""
     if not isinstance(body, dict):
         return None
@@ -30,7 +34,7 @@ def read_rules(body: object, read_symbol: Callable[[Row, Filters], SymbolRules |
             symbols[rules.symbol] = rules
     if not symbols:
         return None
-    limits = [read_limit(row) for row in rows(body.get("rateLimits"))]
+    limits = [read_one_limit(row) for row in rows(body.get("rateLimits"))]
     return VenueRules(symbols=symbols, limits=tuple(limit for limit in limits if limit is not None))
 
 

@@ -1,24 +1,244 @@
-"""Check an order against the rules of its symbol before a request is spent.
+"""Check an order against the filters of its symbol before a request is spent.
 
-Everything is exact decimal arithmetic. Nothing is rounded for the producer: a value off its step is refused, and the text
-names the nearest allowed value below it (or the minimum), so that the next signal can be right.
+Everything is exact decimal arithmetic. Nothing is rounded for the producer: a value off its step is refused,
+and the text names the nearest allowed value below it, or the bound, so that the next signal can be right. A
+bound that depends on a price of the venue's own is checked only when that price is at hand; the venue checks
+it anyway.
+
+Sources: Binance spot filters.md (steps count from zero), Bitrue spot README (quantity steps count from
+`minQty`, `minVal` is measured on the last price).
 """
 
-from decimal import Decimal
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from decimal import ROUND_DOWN, ROUND_UP, Decimal
+from typing import Final
 
 from adapters.errors import VenueError, refusal
-from adapters.model import Order, OrderType, SymbolRules, TimeInForce
+from adapters.model import Order, OrderType, Side, SymbolRules
+from adapters.wire import EXACT, plain
+
+_ZERO: Final = Decimal(0)
 
 
-def check_order(
-    order: Order,
-    rules: SymbolRules,
-    last_price: Decimal | None,
-    *,
-    types: frozenset[OrderType],
-    times_in_force: frozenset[TimeInForce],
-) -> VenueError | None:
-    """Return the first rule that an order breaks."""
-    if not rules.is_trading:
-        return refusal("symbol_not_trading", detail=f"{rules.display} does not trade now")
-    return None
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Grid:
+    """The values a filter allows: `low` to `high` in steps that count from `offset`; `None` switches a part off."""
+
+    low: Decimal | None = None
+    high: Decimal | None = None
+    step: Decimal | None = None
+    offset: Decimal = _ZERO
+
+    def allows(self, value: Decimal) -> bool:
+        """Check one value."""
+        if (self.low is not None and value < self.low) or (self.high is not None and value > self.high):
+            return False
+        return self.step is None or not EXACT.remainder(EXACT.subtract(value, self.offset), self.step)
+
+    def floor(self, value: Decimal) -> Decimal:
+        """Return the largest allowed value that is not above the given one, or else the smallest allowed."""
+        if self.high is not None and value > self.high:
+            value = self.high
+        below = self._down(value)
+        return below if self.low is None or below >= self.low else self._up(self.low)
+
+    def ceiling(self, value: Decimal) -> Decimal:
+        """Return the smallest allowed value that is not below the given one, whether or not it is too large."""
+        return self._up(value if self.low is None else max(value, self.low))
+
+    def _down(self, value: Decimal) -> Decimal:
+        if self.step is None:
+            return value
+        excess = EXACT.remainder(EXACT.subtract(value, self.offset), self.step)
+        below = EXACT.subtract(value, excess)
+        return below if excess >= 0 else EXACT.subtract(below, self.step)
+
+    def _up(self, value: Decimal) -> Decimal:
+        below = self._down(value)
+        return below if self.step is None or below == value else EXACT.add(below, self.step)
+
+
+def price_grid(rules: SymbolRules) -> Grid:
+    """Return the prices a symbol allows."""
+    return Grid(low=rules.min_price, high=rules.max_price, step=rules.tick_size)
+
+
+def lot_grid(rules: SymbolRules) -> Grid:
+    """Return the quantities a symbol allows."""
+    return Grid(
+        low=rules.min_quantity, high=rules.max_quantity, step=rules.step_size, offset=rules.step_offset
+    )
+
+
+def market_lot_grid(rules: SymbolRules) -> Grid:
+    """Return the quantities a symbol allows in market orders, beside the general ones."""
+    return Grid(low=rules.market_min_quantity, high=rules.market_max_quantity, step=rules.market_step_size)
+
+
+def check_filters(order: Order, rules: SymbolRules, last_price: Decimal | None) -> VenueError | None:
+    """Return the first filter that an order breaks."""
+    return next(_violations(order, rules, last_price), None)
+
+
+def _violations(order: Order, rules: SymbolRules, last_price: Decimal | None) -> Iterator[VenueError]:
+    for name, price in (("price", order.price), ("stop_price", order.stop_price)):
+        if price is not None:
+            yield from _off_grid(name, price, price_grid(rules), "price_filter")
+            if rules.tick_size is None:
+                yield from _too_precise(name, price, rules.quote_precision)
+    if order.quantity is not None:
+        yield from _off_grid("quantity", order.quantity, lot_grid(rules), "lot_size")
+        if order.type is OrderType.MARKET:
+            yield from _off_grid("quantity", order.quantity, market_lot_grid(rules), "market_lot_size")
+        if rules.step_size is None:
+            yield from _too_precise("quantity", order.quantity, rules.base_precision)
+    if order.quote_quantity is not None:
+        yield from _too_precise("quote_quantity", order.quote_quantity, rules.quote_precision)
+    yield from _notional(order, rules, last_price)
+    yield from _percent_price(order, rules, last_price)
+
+
+def _broken(filter_name: str, detail: str) -> VenueError:
+    return refusal(f"filter_{filter_name}", detail=detail)
+
+
+def _off_grid(name: str, value: Decimal, grid: Grid, filter_name: str) -> Iterator[VenueError]:
+    if grid.allows(value):
+        return
+    if grid.low is not None and value < grid.low:
+        fault = f"is below the minimum {plain(grid.low)}"
+    elif grid.high is not None and value > grid.high:
+        fault = f"is above the maximum {plain(grid.high)}"
+    else:
+        start = f", counted from {plain(grid.offset)}" if grid.offset else ""
+        fault = f"is not in steps of {plain(grid.step or _ZERO)}{start}"
+    nearest = plain(grid.floor(value))
+    yield _broken(filter_name, f"{name} {plain(value)} {fault}; the nearest allowed value is {nearest}")
+
+
+def _too_precise(name: str, value: Decimal, precision: int | None) -> Iterator[VenueError]:
+    if precision is None:
+        return
+    allowed = value.quantize(Decimal(1).scaleb(-precision), ROUND_DOWN, EXACT)
+    if allowed != value:
+        detail = (
+            f"{name} {plain(value)} has more than {precision} decimals; the nearest below is {plain(allowed)}"
+        )
+        yield _broken("precision", detail)
+
+
+# --- Rules that need a price --------------------------------------------------------------------------------
+
+
+def _notional(order: Order, rules: SymbolRules, last_price: Decimal | None) -> Iterator[VenueError]:
+    is_market = order.price is None
+    measured_at = last_price if rules.notional_on_last_price else order.price
+    if order.quote_quantity is not None:
+        value = order.quote_quantity
+    elif order.quantity is not None and measured_at is not None:
+        value = EXACT.multiply(order.quantity, measured_at)
+    else:
+        return
+    low, high = rules.min_notional, rules.max_notional
+    if low is not None and value < low and (rules.min_notional_on_market or not is_market):
+        yield _broken(
+            rules.notional_filter,
+            f"the order is worth {plain(value)} {rules.quote}, at least {plain(low)} is required"
+            + _smallest(order, rules, low, measured_at),
+        )
+    if high is not None and value > high and (rules.max_notional_on_market or not is_market):
+        yield _broken(
+            rules.notional_filter,
+            f"the order is worth {plain(value)} {rules.quote}, at most {plain(high)} is allowed"
+            + _largest(order, rules, high, measured_at),
+        )
+
+
+def _smallest(order: Order, rules: SymbolRules, low: Decimal, price: Decimal | None) -> str:
+    if order.quantity is None or not price:
+        return ""
+    quantity = lot_grid(rules).ceiling(EXACT.divide(low, price))
+    return f"; the smallest quantity at {plain(price)} is {plain(_short(quantity, rules, ROUND_UP))}"
+
+
+def _largest(order: Order, rules: SymbolRules, high: Decimal, price: Decimal | None) -> str:
+    if order.quantity is None or not price:
+        return ""
+    quantity = lot_grid(rules).floor(EXACT.divide(high, price))
+    return f"; the largest quantity at {plain(price)} is {plain(_short(quantity, rules, ROUND_DOWN))}"
+
+
+def _short(quantity: Decimal, rules: SymbolRules, rounding: str) -> Decimal:
+    """Cut a quotient that no step has cut already."""
+    if rules.step_size is not None:
+        return quantity
+    return quantity.quantize(Decimal(1).scaleb(-(rules.base_precision or 8)), rounding, EXACT)
+
+
+def _percent_price(order: Order, rules: SymbolRules, last_price: Decimal | None) -> Iterator[VenueError]:
+    if last_price is None or order.price is None:
+        return
+    if order.side is Side.BUY:
+        up, down = rules.bid_multiplier_up, rules.bid_multiplier_down
+    else:
+        up, down = rules.ask_multiplier_up, rules.ask_multiplier_down
+    highest = None if up is None else EXACT.multiply(last_price, up)
+    lowest = None if down is None else EXACT.multiply(last_price, down)
+    band = Grid(low=lowest, high=highest)
+    if band.allows(order.price):
+        return
+    grid = replace(price_grid(rules), low=None, high=None)
+    nearest = (
+        grid.ceiling(lowest) if lowest is not None and order.price < lowest else grid.floor(highest or _ZERO)
+    )
+    yield _broken(
+        rules.percent_price_filter,
+        f"price {plain(order.price)} is too far from the last price {plain(last_price)}; "
+        f"the nearest allowed value is {plain(nearest)}",
+    )
+
+
+# --- Writing the venue's way --------------------------------------------------------------------------------
+
+
+def to_base(quote_quantity: Decimal, price: Decimal, rules: SymbolRules) -> Decimal:
+    """Convert an amount of the quote asset at a price, rounded down to a quantity step; zero when it buys none."""
+    offset = rules.step_offset
+    if rules.step_size is None:
+        quantity = EXACT.divide(quote_quantity, price)
+        return quantity.quantize(Decimal(1).scaleb(-(rules.base_precision or 8)), ROUND_DOWN, EXACT)
+    rest = EXACT.subtract(quote_quantity, EXACT.multiply(offset, price))
+    if rest < 0:
+        return _ZERO
+    # A division to whole steps: no quotient is ever rounded, so it cannot be rounded up.
+    steps = EXACT.divide_int(rest, EXACT.multiply(rules.step_size, price))
+    return EXACT.add(offset, EXACT.multiply(steps, rules.step_size))
+
+
+def without_idle_zeros(order: Order, rules: SymbolRules) -> Order:
+    """Drop zeros behind the venue's precision, which it would refuse; all other digits stay as they were given."""
+    quantity = _within(order.quantity, rules.base_precision)
+    price = _within(order.price, rules.quote_precision)
+    stop_price = _within(order.stop_price, rules.quote_precision)
+    quote_quantity = _within(order.quote_quantity, rules.quote_precision)
+    if (
+        quantity is order.quantity
+        and price is order.price
+        and stop_price is order.stop_price
+        and quote_quantity is order.quote_quantity
+    ):
+        return order
+    return replace(
+        order, quantity=quantity, price=price, stop_price=stop_price, quote_quantity=quote_quantity
+    )
+
+
+def _within(value: Decimal | None, precision: int | None) -> Decimal | None:
+    if value is None or precision is None:
+        return value
+    exponent = value.as_tuple().exponent
+    if not isinstance(exponent, int) or -exponent <= precision:
+        return value
+    cut = value.quantize(Decimal(1).scaleb(-precision), ROUND_DOWN, EXACT)
+    return cut if cut == value else value

@@ -1,15 +1,19 @@
 """The only file that opens sockets to venues.
 
-A `Transport` sends a finished request once and returns what came of it as a value: a complete `Reply`, or a `Fault` that
-tells whether the request can have left this machine. `NOT_SENT` is claimed only where no byte of the request was written:
+A `Transport` sends a finished request once and returns what came of it as a value: a complete `Reply`, or a
+`Fault` that tells whether the request can have left this machine. `NOT_SENT` is claimed only where no byte of
+the request was written:
 
-- the connection was never made (refused, unreachable, no such host, TLS refused, connect timeout) -> `NOT_SENT`
-- the connection broke after it was made, or a pooled one turned out stale -> `LOST`: the venue may have read the request
+- the connection was never made (refused, unreachable, no such host, TLS refused, connect timeout) ->
+  `NOT_SENT`
+- the connection broke after it was made, or a pooled one turned out stale -> `LOST`: the venue may have read
+  the request
 - no complete reply in time -> `TIMEOUT`
 
-Two habits of aiohttp are switched off on purpose. It sends GET, PUT and DELETE a second time, silently, when a pooled
-connection turns out stale: a signed request must go out once, so a middleware turns the two exceptions that trigger it
-into one that does not. And it puts URLs into its exceptions: details are built from the kind of the exception only.
+Two habits of aiohttp are switched off on purpose. It sends GET, PUT and DELETE a second time, silently, when
+a pooled connection turns out stale: a signed request must go out once, so a middleware turns the two
+exceptions that trigger it into one that does not. And it puts URLs into its exceptions: details are built
+from the kind of the exception only.
 """
 
 from typing import Final

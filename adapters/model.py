@@ -1,11 +1,12 @@
 """The vocabulary between the worker and a venue: orders, reports, requests and replies.
 
-Everything here is an immutable value without behaviour beyond reading itself. A dialect turns an `Order` into a `Call`, the
-worker turns a `Call` into signed bytes and an `Answer`, and the dialect reads the answer back into a `Verdict` or a
-`Sighting`. Quantities and prices are `Decimal`, times are epoch milliseconds on the venue's clock, durations name their unit.
+Everything here is an immutable value without behaviour beyond reading itself. A dialect turns an `Order` into
+a `Call`, the worker turns a `Call` into signed bytes and an `Answer`, and the dialect reads the answer back
+into a `Verdict` or a `Sighting`. Quantities and prices are `Decimal`, times are epoch milliseconds on the
+venue's clock, durations name their unit.
 """
 
-from collections.abc import Generator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 from enum import StrEnum
@@ -101,7 +102,8 @@ class ExecutionReport:
     """What a venue answered about one order.
 
     `state` is `None` for a bare acknowledgement: the order landed, and what became of it has to be asked.
-    `executed_quote` is `None` where the venue does not know it. `created_ms` is when the venue took the order.
+    `executed_quote` is `None` where the venue does not know it. `created_ms` is when the venue took the
+    order.
     """
 
     client_order_id: str
@@ -128,7 +130,7 @@ class ExecutionReport:
         return self.executed_quote / self.executed_quantity
 
 
-# --- Requests and replies ---------------------------------------------------------------------------------------------
+# --- Requests and replies -----------------------------------------------------------------------------------
 
 
 class Security(StrEnum):
@@ -203,7 +205,7 @@ class Fault:
 Answer = Reply | Fault
 
 
-# --- What an answer means ---------------------------------------------------------------------------------------------
+# --- What an answer means -----------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -277,7 +279,7 @@ class AllCancelled:
 Sweep = AllCancelled | Refused | Unproven
 
 
-# --- Rules of a venue -------------------------------------------------------------------------------------------------
+# --- Rules of a venue ---------------------------------------------------------------------------------------
 
 
 class LimitKind(StrEnum):
@@ -301,8 +303,8 @@ class RateLimit:
 class SymbolRules:
     """What a venue allows on one symbol; a bound that is absent or switched off is `None`.
 
-    `step_offset` tells where quantity steps start: 0 on Binance spot, `min_quantity` on Bitrue and on futures.
-    `max_open_orders` and the multipliers come from the filters of the same names.
+    `step_offset` tells where quantity steps start: 0 on Binance spot, `min_quantity` on Bitrue and on
+    futures. `max_open_orders` and the multipliers come from the filters of the same names.
     """
 
     symbol: str

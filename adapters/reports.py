@@ -1,7 +1,8 @@
 """Read what a venue says of an order, whichever shape it has: acknowledgement, result, full reply, query, cancel.
 
-A report never claims more than was read. A status nobody knows, or a closed one without the executed quantity, leaves
-`state` empty, which means "ask again"; an unreadable execution drops the list of fills rather than shortening it.
+A report never claims more than was read. A status nobody knows, or a closed one without the executed
+quantity, leaves `state` empty, which means "ask again"; an unreadable execution drops the list of fills
+rather than shortening it.
 """
 
 from collections.abc import Mapping
@@ -29,16 +30,17 @@ _SIDES: Final = {side.upper(): side for side in Side}
 _TYPES: Final = {kind.upper(): kind for kind in OrderType}
 _TIMES_IN_FORCE: Final = {time.upper(): time for time in TimeInForce}
 _ZERO: Final = Decimal(0)
-_TIME_SLACK_MS: Final = 2_000
+TIME_SLACK_MS: Final = 2_000
 """A stamp may run up to a second ahead of the venue, and venues cut times to seconds in places."""
 
 Row = Mapping[str, object]
 
 
-def read_report(row: Row) -> ExecutionReport | None:
+def read_report(row: Row, placed: Order | None = None) -> ExecutionReport | None:
     """Read one order; `None` when it has no order id, without which it is no order.
 
-    In the answer to a cancel `clientOrderId` is the id of the cancel, and the order's own is `origClientOrderId`.
+    In the answer to a placement, what the venue leaves out is taken from the order `placed`. In the answer to
+    a cancel `clientOrderId` is the id of the cancel, and the order's own is `origClientOrderId`.
     """
     venue_order_id = text(row.get("orderIdStr")) or text(row.get("orderId"))
     if venue_order_id is None:
@@ -49,10 +51,18 @@ def read_report(row: Row) -> ExecutionReport | None:
     fills = _read_fills(row.get("fills"))
     state = None if status is None else STATES.get(status.upper())
     executed = _executed_quantity(row, state, quantity)
+    transact_time_ms = milliseconds(row.get("transactTime")) or milliseconds(row.get("updateTime"))
+    created_ms = milliseconds(row.get("time"))
+    client_order_id = text(row.get("origClientOrderId")) or text(row.get("clientOrderId")) or ""
+    symbol = _upper(row.get("symbol"))
+    if placed is not None:
+        client_order_id = placed.client_order_id
+        symbol = symbol or placed.symbol
+        created_ms = created_ms or transact_time_ms
     return ExecutionReport(
-        client_order_id=text(row.get("origClientOrderId")) or text(row.get("clientOrderId")) or "",
+        client_order_id=client_order_id,
         venue_order_id=venue_order_id,
-        symbol=_upper(row.get("symbol")),
+        symbol=symbol,
         state=None if executed is None else state,
         venue_status=status,
         side=_SIDES.get(_upper(row.get("side"))),
@@ -65,8 +75,8 @@ def read_report(row: Row) -> ExecutionReport | None:
         executed_quantity=executed,
         executed_quote=_executed_quote(row, executed, fills),
         fills=fills,
-        transact_time_ms=milliseconds(row.get("transactTime")) or milliseconds(row.get("updateTime")),
-        created_ms=milliseconds(row.get("time")),
+        transact_time_ms=transact_time_ms,
+        created_ms=created_ms,
     )
 
 
@@ -116,13 +126,18 @@ def _read_fill(row: object) -> Fill | None:
     return Fill(price=price, quantity=quantity, fee=decimal(row.get("commission")), fee_asset=asset or None)
 
 
-# --- Is it this order? ------------------------------------------------------------------------------------------------
+# --- Is it this order? --------------------------------------------------------------------------------------
+
+
+def names_other(row: Row, client_order_id: str) -> bool:
+    """Tell whether an answer names another order than ours; one without an id names none."""
+    return (text(row.get("clientOrderId")) or client_order_id) != client_order_id
 
 
 def is_older(report: ExecutionReport, since_ms: int) -> bool:
     """Tell whether an order was taken before a moment, by its creation or at least by its last change."""
     moment = report.created_ms or report.transact_time_ms
-    return moment is not None and moment < since_ms - _TIME_SLACK_MS
+    return moment is not None and moment < since_ms - TIME_SLACK_MS
 
 
 def fits(order: Order, report: ExecutionReport) -> bool:
@@ -136,4 +151,16 @@ def fits(order: Order, report: ExecutionReport) -> bool:
         and (report.type in (None, order.type) or order.stop_price is not None)
         and (report.quantity is None or order.quantity in (None, report.quantity))
         and (report.price is None or order.price in (None, report.price))
+    )
+
+
+def has_shape(order: Order, report: ExecutionReport) -> bool:
+    """Tell whether a report without our id must be taken for an order: here a venue has to state everything."""
+    return (
+        report.symbol == order.symbol
+        and report.side is order.side
+        and report.type is order.type
+        and report.created_ms is not None
+        and (order.quantity is None or report.quantity == order.quantity)
+        and (order.price is None or report.price == order.price)
     )

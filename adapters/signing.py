@@ -1,11 +1,12 @@
 """Signatures: what turns the encoded parameters of a request into the value of its `signature` parameter.
 
-A signer takes the very bytes that will be sent and returns text that is ready for a URL. Nothing is encoded, sorted or
-rounded after it, because the bytes signed are the bytes sent. Which algorithm is used follows from the form of the secret:
-a PEM private key is RSA or Ed25519, anything else is the shared secret of an HMAC key.
+A signer takes the very bytes that will be sent and returns text that is ready for a URL. Nothing is encoded,
+sorted or rounded after it, because the bytes signed are the bytes sent. Which algorithm is used follows from
+the form of the secret: a PEM private key is RSA or Ed25519, anything else is the shared secret of an HMAC
+key.
 
-The HMAC key schedule is computed once for an account and copied for each signature. No signer shows anything of itself
-when printed.
+The HMAC key schedule is computed once for an account and copied for each signature. No signer has a
+representation that would show anything of it.
 """
 
 import hashlib
@@ -65,9 +66,6 @@ class HmacSigner:
         outer.update(inner.digest())
         return outer.hexdigest()
 
-    def __repr__(self) -> str:
-        return "HmacSigner()"
-
 
 class RsaSigner:
     """RSASSA-PKCS1-v1_5 with SHA-256, base64."""
@@ -81,9 +79,6 @@ class RsaSigner:
     def sign(self, payload: bytes) -> str:
         """Sign the bytes to be sent."""
         return _url_base64(self._key.sign(payload, PKCS1v15(), SHA256()))
-
-    def __repr__(self) -> str:
-        return "RsaSigner()"
 
 
 class Ed25519Signer:
@@ -99,12 +94,9 @@ class Ed25519Signer:
         """Sign the bytes to be sent."""
         return _url_base64(self._key.sign(payload))
 
-    def __repr__(self) -> str:
-        return "Ed25519Signer()"
-
 
 def make_signer(api_key: str, secret: str) -> Signer:
-    """Choose the algorithm by the form of the secret; raise `UnusableKeyError` for a private key that cannot be used."""
+    """Choose the algorithm by the form of the secret; raise `UnusableKeyError` for an unusable private key."""
     if "-----BEGIN" not in secret:
         return HmacSigner(api_key, secret)
     try:

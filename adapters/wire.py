@@ -1,10 +1,11 @@
 """What every Binance-like REST dialect shares on the wire: encoding, signing, and reading without trusting.
 
-Encoding comes first and signing second, the signature is the last parameter, and the text signed is the text sent. All
-parameters travel in the query string, also of POST and DELETE: Binance allows it, Bitrue documents nothing else as safe.
+Encoding comes first and signing second, the signature is the last parameter, and the text signed is the text
+sent. All parameters travel in the query string, also of POST and DELETE: Binance allows it, Bitrue documents
+nothing else as safe.
 
-Readers never raise. Venues send numbers as strings, as numbers or as empty strings, leave keys out and invent enum
-values; a reader answers `None` for what it cannot read, and the caller decides what that means.
+Readers never raise. Venues send numbers as strings, as numbers or as empty strings, leave keys out and invent
+enum values; a reader answers `None` for what it cannot read, and the caller decides what that means.
 """
 
 import json
@@ -28,7 +29,7 @@ _MICROSECONDS_ABOVE: Final = 10**14
 _NO_HEADERS: Final[Mapping[str, str]] = {}
 
 
-# --- Writing ----------------------------------------------------------------------------------------------------------
+# --- Writing ------------------------------------------------------------------------------------------------
 
 
 def encode(params: Iterable[tuple[str, str]]) -> str:
@@ -65,7 +66,7 @@ def plain(value: Decimal) -> str:
     return format(value, "f")
 
 
-# --- Reading ----------------------------------------------------------------------------------------------------------
+# --- Reading ------------------------------------------------------------------------------------------------
 
 
 def read_json(body: bytes) -> object:

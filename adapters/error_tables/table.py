@@ -1,7 +1,8 @@
 """Look an error up in a dialect's table.
 
-A row is found by its number, then by its message; numbers clash between venues, so a table never leaves its dialect. An
-HTTP 5xx overrides the row: no dialect proves by it that an order did not land, unless the row names that very status.
+A row is found by its number, then by its message; numbers clash between venues, so a table never leaves its
+dialect. An HTTP 5xx overrides the row: no dialect proves by it that an order did not land, unless the row
+names that very status.
 """
 
 import re
@@ -24,6 +25,10 @@ from adapters.wire import integer, read_json, text
 
 _MESSAGE_CHARACTERS: Final = 200
 _BANNED_UNTIL: Final = re.compile(r"banned until (\d{10,16})", re.IGNORECASE)
+_QUOTED_REQUEST: Final = re.compile(
+    r"signature|timestamp=|recvWindow=|newClientOrderId=|apikey=", re.IGNORECASE
+)
+_KEY_LIKE: Final = re.compile(r"[A-Za-z0-9+/]{40,}")
 _SUCCESS_CODES: Final = frozenset({0, 200})
 _LONGEST_HOLD_S: Final = 7 * 24 * 3600
 
@@ -78,7 +83,7 @@ class ErrorTable:
         return VenueError(
             entry=self._entry(reply.status, code, message or ""),
             venue_code=code,
-            venue_message=message[:_MESSAGE_CHARACTERS] if message else None,
+            venue_message=_clean(message),
             http_status=reply.status,
             hold_ms=_retry_after_ms(reply),
             banned_until_ms=int(banned[1]) if banned else None,
@@ -91,6 +96,16 @@ class ErrorTable:
         if row is None:
             return http_entry(status) if code is None or status >= 300 else _unmapped(code)
         return _doubted(row) if status >= 500 and status != row.http_status else row
+
+
+def _clean(message: str | None) -> str | None:
+    """Cut a venue's message to what may be shown: nothing that looks like a key, nothing of our request."""
+    if not message:
+        return None
+    quoted = _QUOTED_REQUEST.search(message)
+    if quoted and "=" in message[quoted.start() :]:
+        message = message[: quoted.start()] + "[the request]"
+    return _KEY_LIKE.sub("[key]", message)[:_MESSAGE_CHARACTERS]
 
 
 def _unmapped(code: int) -> ErrorEntry:

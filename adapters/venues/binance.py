@@ -5,13 +5,15 @@ The limits are the documented ones of July 2026; `exchangeInfo` overrides them.
 
 from typing import Final
 
-from adapters.binance_dialect import BinanceSpot, Profile
+from adapters.binance_dialect import API, BinanceSpot
+from adapters.dialect import Profile
 from adapters.model import LimitKind, RateLimit
 
 ADAPTER: Final = BinanceSpot(
     Profile(
         name="binance",
         base_url="https://api.binance.com",
+        api=API,
         fallback_limits=(
             RateLimit(kind=LimitKind.REQUEST_WEIGHT, limit=6_000, interval_s=60),
             RateLimit(kind=LimitKind.RAW_REQUESTS, limit=61_000, interval_s=300),
