@@ -1,11 +1,11 @@
 """The parameters of Binance spot: which an endpoint knows, how they may look, and what an order type needs.
 
-The order of checks follows the reference's section 8: form first (-1100 to -1106), values of enumerations after the signature
-(-1115 to -1121), then precision (-1111) and filters (-1013).
+The order of checks follows the reference's section 8: form first (-1100 to -1106), values of enumerations
+after the signature (-1115 to -1121), then precision (-1111) and filters (-1013).
 """
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from decimal import Decimal
 from enum import StrEnum
 from typing import Final, TypeVar
@@ -18,7 +18,6 @@ from adapters.sandbox.wire import WireParameters
 MAX_WINDOW_MS: Final = 60_000
 DEFAULT_WINDOW_MS: Final = 5_000
 _PRECISION: Final = 8
-_SIGNED_NAMES: Final = frozenset({"timestamp", "recvWindow"})
 
 _DECIMAL_RANGE: Final = r"^([0-9]{1,20})(\.[0-9]{1,20})?$"
 _CLIENT_ID_RANGE: Final = "^[a-zA-Z0-9-_]{1,36}$"
@@ -54,25 +53,6 @@ _CHECKS: Final[Mapping[str, _Check]] = {
     "recvWindow": (_WINDOW, _DECIMAL_RANGE),
     "symbol": (_SYMBOL, _SYMBOL_RANGE),
 }
-_ORDER_NAMES: Final = frozenset(
-    {
-        "symbol",
-        "side",
-        "type",
-        "timeInForce",
-        "quantity",
-        "quoteOrderQty",
-        "price",
-        "newClientOrderId",
-        "strategyId",
-        "strategyType",
-        "stopPrice",
-        "trailingDelta",
-        "icebergQty",
-        "newOrderRespType",
-        "selfTradePreventionMode",
-    }
-)
 _RESPONSE_TYPES: Final = frozenset({"ACK", "RESULT", "FULL"})
 _PREVENTION_MODES: Final = frozenset(
     {"NONE", "EXPIRE_MAKER", "EXPIRE_TAKER", "EXPIRE_BOTH", "DECREMENT", "TRANSFER"}
@@ -97,73 +77,6 @@ _FORBIDDEN: Final[Mapping[OrderType, tuple[str, ...]]] = {
 }
 
 
-def _endpoint(
-    name: str,
-    handler: str,
-    weight: int | Callable[[Mapping[str, str]], int],
-    known: str = "",
-    *,
-    mandatory: str = "",
-    is_signed: bool = True,
-    needs_trading: bool = False,
-    enters_engine: bool = False,
-    places_order: bool = False,
-) -> Endpoint:
-    names = frozenset(known.split()) | frozenset(mandatory.split())
-    return Endpoint(
-        name=name,
-        handler=handler,
-        weight=weight,
-        is_signed=is_signed,
-        needs_trading=needs_trading,
-        enters_engine=enters_engine,
-        places_order=places_order,
-        known=names | _SIGNED_NAMES if is_signed else names,
-        mandatory=tuple(mandatory.split()),
-    )
-
-
-_PAGE: Final = "startTime endTime limit"
-ENDPOINTS: Final[Mapping[tuple[str, str], Endpoint]] = {
-    ("GET", "/api/v3/ping"): _endpoint("ping", "ping", 1, is_signed=False),
-    ("GET", "/api/v3/time"): _endpoint("time", "time", 1, is_signed=False),
-    ("GET", "/api/v3/exchangeInfo"): _endpoint(
-        "exchangeInfo", "exchange_info", 20, "symbol symbols permissions showPermissionSets symbolStatus", is_signed=False
-    ),
-    ("GET", "/api/v3/ticker/price"): _endpoint(
-        "ticker/price", "ticker_price", lambda values: 2 if "symbol" in values else 4, "symbol symbols symbolStatus", is_signed=False
-    ),
-    ("GET", "/api/v3/avgPrice"): _endpoint("avgPrice", "average_price", 2, mandatory="symbol", is_signed=False),
-    ("POST", "/api/v3/order"): _endpoint(
-        "order", "place", 1, " ".join(_ORDER_NAMES), mandatory="symbol side type",
-        needs_trading=True, enters_engine=True, places_order=True,
-    ),
-    ("POST", "/api/v3/order/test"): _endpoint(
-        "order/test", "test_order", lambda values: 20 if values.get("computeCommissionRates") == "true" else 1,
-        " ".join((*_ORDER_NAMES, "computeCommissionRates")), mandatory="symbol side type", needs_trading=True,
-    ),
-    ("GET", "/api/v3/order"): _endpoint("order", "query", 4, "orderId origClientOrderId", mandatory="symbol"),
-    ("DELETE", "/api/v3/order"): _endpoint(
-        "order", "cancel", 1, "orderId origClientOrderId newClientOrderId cancelRestrictions", mandatory="symbol",
-        needs_trading=True, enters_engine=True,
-    ),
-    ("GET", "/api/v3/openOrders"): _endpoint(
-        "openOrders", "open_orders", lambda values: 6 if "symbol" in values else 80, "symbol"
-    ),
-    ("DELETE", "/api/v3/openOrders"): _endpoint(
-        "openOrders", "cancel_all", 1, mandatory="symbol", needs_trading=True, enters_engine=True
-    ),
-    ("GET", "/api/v3/allOrders"): _endpoint("allOrders", "all_orders", 20, f"orderId {_PAGE}", mandatory="symbol"),
-    ("GET", "/api/v3/myTrades"): _endpoint(
-        "myTrades", "my_trades", lambda values: 5 if "orderId" in values else 20, f"orderId fromId {_PAGE}", mandatory="symbol"
-    ),
-    ("GET", "/api/v3/account"): _endpoint("account", "account", 20, "omitZeroBalances"),
-    ("GET", "/api/v3/account/commission"): _endpoint("account/commission", "commission", 20, mandatory="symbol"),
-    ("GET", "/api/v3/rateLimit/order"): _endpoint("rateLimit/order", "order_counts", 40),
-    ("GET", "/sapi/v1/account/apiRestrictions"): _endpoint("apiRestrictions", "api_restrictions", 1),
-}  # fmt: skip
-
-
 def check_form(endpoint: Endpoint, parameters: WireParameters) -> None:
     """Check names and looks; raises `VenueError` with a code from -1100 to -1131."""
     values = parameters.values
@@ -180,12 +93,16 @@ def check_form(endpoint: Endpoint, parameters: WireParameters) -> None:
         if parameters.signature is None:
             raise missing("signature")
     for name, value in values.items():
-        if not value:
-            raise VenueError(400, -1105, f"Parameter '{name}' was empty.")
-        check = _CHECKS.get(name)
-        if check is not None and check[0].fullmatch(value) is None:
-            text = f"Illegal characters found in parameter '{name}'; legal range is '{check[1]}'."
-            raise VenueError(400, -1100, text)
+        _check_look(name, value)
+
+
+def _check_look(name: str, value: str) -> None:
+    if not value:
+        raise VenueError(400, -1105, f"Parameter '{name}' was empty.")
+    check = _CHECKS.get(name)
+    if check is not None and check[0].fullmatch(value) is None:
+        text = f"Illegal characters found in parameter '{name}'; legal range is '{check[1]}'."
+        raise VenueError(400, -1100, text)
 
 
 def missing(name: str) -> VenueError:
@@ -207,7 +124,7 @@ def window_us(values: Mapping[str, str]) -> int:
 def read_order(
     values: Mapping[str, str], account: str, markets: Mapping[str, Market], auto_id: str
 ) -> NewOrder:
-    """Turn a placement's parameters into an order; raises `VenueError` (-1102, -1106, -1111, -1115 to -1121)."""
+    """Turn a placement's parameters into an order; raises `VenueError` from -1102 to -1121."""
     kind = _enumerated(OrderType, values["type"], -1116, "Invalid orderType.")
     side = _enumerated(Side, values["side"], -1117, "Invalid side.")
     time_in_force = _enumerated(TimeInForce, values.get("timeInForce", "GTC"), -1115, "Invalid timeInForce.")

@@ -1,17 +1,18 @@
 """The Binance spot dialect: `/api/v3` and the one `/sapi` call that tells what a key may do.
 
-Weight is charged after the outcome: a successful order call costs nothing, a failed one its listed weight (since 2026-04-02). The count of
-unfilled orders is charged when a placement is forwarded to the engine, also when the engine or the second check of the receive window then refuses
-it, and is given back at the order's first fill.
+Weight is charged after the outcome: a successful order call costs nothing, a failed one its listed weight
+(since 2026-04-02). The count of unfilled orders is charged when a placement is forwarded to the engine, also
+when the engine or the second check of the receive window then refuses it, and is given back at the order's
+first fill.
 """
 
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 from adapters.sandbox import binance_views as views
+from adapters.sandbox.binance_endpoints import ENDPOINTS
 from adapters.sandbox.binance_limits import BinanceMeter
 from adapters.sandbox.binance_params import (
-    ENDPOINTS,
     check_form,
     missing,
     read_order,
@@ -43,7 +44,7 @@ from adapters.sandbox.venue import (
     json_reply,
     to_microseconds,
 )
-from adapters.sandbox.wire import eight, read_parameters
+from adapters.sandbox.wire import WireParameters, eight, read_parameters
 
 _DAY_MS: Final = 86_400_000
 _KEY_LENGTHS: Final = range(32, 129)
@@ -94,8 +95,7 @@ class BinanceSpot:
                 account = self._authorised(request, endpoint)
                 timestamp_us = to_microseconds(int(parameters.values["timestamp"]))
                 _check_time(timestamp_us, window, venue_ms)
-                if not is_signature_valid(account, parameters):
-                    raise VenueError(400, -1022, "Signature for this request is not valid.")
+                _check_signature(account, parameters)
         except VenueError as error:
             return self._refused(error, request, weight, venue_ms)
         return Call(
@@ -134,6 +134,10 @@ class BinanceSpot:
         """Return the 418 of a ban."""
         error = self.meter.banned(until_ms, venue_ms)
         return json_reply({"code": error.code, "msg": error.message}, error.headers, error.status)
+
+    def unavailable_reply(self) -> SandboxReply:
+        """Return the 503 of a request that was not executed."""
+        return json_reply({"code": -1001, "msg": "Service Unavailable."}, status=503)
 
     def unknown_reply(self, status: int, code: int) -> SandboxReply:
         """Return a 5xx with one of the codes that leave the execution unknown."""
@@ -386,6 +390,11 @@ class BinanceSpot:
         return f"{self._state.random.randrange(36**20, 36**21):x}"[:22]
 
 
+def _check_signature(account: AccountConfig, parameters: WireParameters) -> None:
+    if not is_signature_valid(account, parameters):
+        raise VenueError(400, -1022, "Signature for this request is not valid.")
+
+
 def _check_time(timestamp_us: int, window: int, venue_ms: int) -> None:
     problem = check_timing(timestamp_us, window, venue_ms)
     if problem is not None:
@@ -393,6 +402,6 @@ def _check_time(timestamp_us: int, window: int, venue_ms: int) -> None:
 
 
 def _check_span(values: Mapping[str, str]) -> None:
-    if "startTime" in values and "endTime" in values:
-        if int(values["endTime"]) - int(values["startTime"]) > _DAY_MS:
-            raise VenueError(400, -1127, "More than 24 hours between startTime and endTime.")
+    start, end = int(values.get("startTime", "0")), int(values.get("endTime", "0"))
+    if start and end - start > _DAY_MS:
+        raise VenueError(400, -1127, "More than 24 hours between startTime and endTime.")

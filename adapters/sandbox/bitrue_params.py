@@ -1,6 +1,7 @@
-"""The parameters of Bitrue spot: far fewer checks than Binance's, other codes, and stray parameters are ignored.
+"""The parameters of Bitrue spot: fewer checks than Binance's, other codes, stray parameters ignored.
 
-That last point is the trap worth simulating: a `stopPrice` or `postOnly` that a client adds changes nothing, and the order is live.
+That last point is the trap worth simulating: a `stopPrice` or `postOnly` that a client adds changes nothing,
+and the order is live.
 """
 
 import re

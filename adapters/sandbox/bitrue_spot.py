@@ -1,7 +1,8 @@
 """The Bitrue spot dialect: `/api/v1` and `/api/v2/myTrades`.
 
-Errors come with statuses 401, 405, 406 and 412, or with 200, and with `"data": null`; a wrong timestamp looks like a missing parameter; a wrong
-signature, an unknown key and a missing permission look the same; there are no usage headers, and `rate_limit_p` names the policy on a 429.
+Errors come with statuses 401, 405, 406 and 412, or with 200, and with `"data": null`; a wrong timestamp
+looks like a missing parameter; a wrong signature, an unknown key and a missing permission look the same;
+there are no usage headers, and `rate_limit_p` names the policy on a 429.
 """
 
 from collections.abc import Mapping
@@ -66,11 +67,11 @@ class BitrueSpot:
         """Check limits, form, key, signature and timestamp."""
         venue_ms = self._state.clock.venue_ms(host_ms)
         endpoint = ENDPOINTS.get((request.method, request.path))
+        if endpoint is None:
+            if request.path not in PATHS:
+                return html_reply(404, "Not Found")
+            return self._error_reply(VenueError(405, -1020, "This operation is not supported."))
         try:
-            if endpoint is None:
-                if request.path not in PATHS:
-                    return html_reply(404, "Not Found")
-                raise VenueError(405, -1020, "This operation is not supported.")
             self._state.requests[f"bitrue {request.method} {endpoint.name}"] += 1
             is_json = "json" in (request.header("Content-Type") or "") if request.body else False
             parameters = read_parameters(request, body_is_form=not is_json)
@@ -104,6 +105,10 @@ class BitrueSpot:
     def banned_reply(self, until_ms: int, _venue_ms: int) -> SandboxReply:
         """Return the 418 of a ban, with its end in the text."""
         return _error_body(418, -1003, f"Way too many requests; IP banned until {until_ms}.")
+
+    def unavailable_reply(self) -> SandboxReply:
+        """Return the 503 of a request that was not executed; Bitrue's says no more than that."""
+        return self.unknown_reply(503, 503)
 
     def unknown_reply(self, status: int, _code: int) -> SandboxReply:
         """Return a 5xx: 503 carries its own number as the code, the others -1016."""

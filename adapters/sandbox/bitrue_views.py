@@ -1,7 +1,8 @@
 """The shapes of Bitrue spot's replies as they were seen live, where that differs from its documents.
 
-Lower-case assets, 16 decimals, empty strings for numbers that do not apply, `isWorking` false on a new order, order ids as numbers above 2^53 on
-placement and as strings in queries, a misspelt fee asset, and flags that say "cannot trade" on a key that can.
+Lower-case assets, 16 decimals, empty strings for numbers that do not apply, `isWorking` false on a new
+order, order ids as numbers above 2^53 on placement and as strings in queries, a misspelt fee asset, and
+flags that say "cannot trade" on a key that can.
 """
 
 from collections.abc import Iterable, Mapping

@@ -1,7 +1,8 @@
 """A simple book: one price a symbol and synthetic liquidity around it.
 
-The best bid and ask lie one tick below and above the price. Each level holds the same quantity, a tick apart, and is full again for the next
-order: what a test expects then depends on its own order alone. Liquidity zero makes an empty book.
+The best bid and ask lie one tick below and above the price. Each level holds the same quantity, a tick
+apart, and is full again for the next order: what a test expects then depends on its own order alone.
+Liquidity zero makes an empty book.
 """
 
 from dataclasses import dataclass
@@ -31,10 +32,12 @@ class Market:
 
     @property
     def best_ask(self) -> Decimal:
+        """Return the lowest price that sells."""
         return self.price + self.rules.tick
 
     @property
     def best_bid(self) -> Decimal:
+        """Return the highest price that buys."""
         return self.price - self.rules.tick
 
     def would_take(self, side: Side, price: Decimal) -> bool:

@@ -43,6 +43,7 @@ class VenueClock:
 
     @property
     def drift_ppm(self) -> float:
+        """Return how fast the clock runs away, in millionths."""
         return self._drift_ppm
 
     def _drifted_ms(self, now_ms: int) -> float:

@@ -1,7 +1,7 @@
 """What a sandbox is made of: symbols, accounts, limits and switches, as frozen data.
 
-Keys are derived from a seed and the account's name, so that two processes that agree on the seed agree on the keys. They open
-nothing but a sandbox.
+Keys are derived from a seed and the account's name, so that two processes that agree on the seed agree on
+the keys. They open nothing but a sandbox.
 """
 
 import hashlib
@@ -58,7 +58,7 @@ class AccountConfig:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BinanceLimits:
-    """Request weight and raw requests are per IP, orders per account; all windows are fixed and clock-aligned."""
+    """Weight and raw requests per IP, orders per account, all in fixed windows aligned to the clock."""
 
     weight_per_minute: int = 6000
     raw_requests_per_5_minutes: int = 300_000
@@ -80,7 +80,7 @@ class BitrueLimits:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LimitConfig:
-    """All limits. After `ban_after` refusals in a row an IP is banned, each ban twice as long as the one before."""
+    """All limits. After `ban_after` refusals in a window an IP is banned, each time twice as long."""
 
     binance: BinanceLimits = field(default_factory=BinanceLimits)
     bitrue: BitrueLimits = field(default_factory=BitrueLimits)

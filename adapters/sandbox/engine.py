@@ -1,7 +1,8 @@
 """The matching engine: balances, matching, cancels and price moves, the same for every dialect.
 
-Invariants: no balance goes below zero; what an open order may still need is locked; a refusal changes nothing. A client order id is unique
-among an account's **open** orders only: once the earlier order has closed, the same id executes again.
+Invariants: no balance goes below zero; what an open order may still need is locked; a refusal changes
+nothing. A client order id is unique among an account's **open** orders only: once the earlier order has
+closed, the same id executes again.
 """
 
 from dataclasses import dataclass
@@ -49,6 +50,8 @@ class Moment:
 
 @dataclass(slots=True)
 class Balance:
+    """An asset's free and locked amounts."""
+
     free: Decimal = ZERO
     locked: Decimal = ZERO
 
@@ -166,7 +169,7 @@ class Engine:
         elif order.spec.time_in_force is TimeInForce.FOK:
             self._close(order, OrderStatus.EXPIRED, moment.venue_ms, ExpiryReason.FOK)
         else:
-            self._lock(order, market)
+            self._lock(order)
 
     def _apply(self, order: Order, market: Market, piece: Match, moment: Moment, *, is_maker: bool) -> None:
         """Exchange the assets of one execution; a maker pays out of what it had locked."""
@@ -223,7 +226,7 @@ class Engine:
         order.updated_at_ms = venue_ms
         self.ledger.closed(order)
 
-    def _lock(self, order: Order, market: Market) -> None:
+    def _lock(self, order: Order) -> None:
         amount = order.remaining
         if order.spec.side is Side.BUY:
             amount *= order.spec.price or ZERO
@@ -243,7 +246,7 @@ class Engine:
         self._check_funds(spec, market, quantity, [])
         order = self._open(spec, quantity, moment)
         order.is_working = False
-        self._lock(order, market)
+        self._lock(order)
         return order
 
     def _trigger(self, order: Order, market: Market, moment: Moment) -> None:

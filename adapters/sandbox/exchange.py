@@ -2,9 +2,10 @@
 
     exchange.handle(request, now_ms) -> reply
 
-It does no I/O and reads neither a clock nor a random number of its own: `now_ms` is the host's time, the exchange's `clock` turns it into the
-venue's, and a seeded source of randomness is handed in. The HTTP server and a simulation in virtual time call the same method.
-Whoever lets time pass between receipt and engine (a queue in front of the engine, a fault that holds a request) calls the two halves apart:
+It does no I/O and reads neither a clock nor a random number of its own: `now_ms` is the host's time, the
+exchange's `clock` turns it into the venue's, and a seeded source of randomness is handed in. The HTTP server
+and a simulation in virtual time call the same method. Whoever lets time pass between receipt and engine (a
+queue in front of the engine, a fault that holds a request) calls the two halves apart:
 
     call = exchange.admit(request, now_ms)            # a reply means: refused on receipt
     reply = exchange.execute(call, later_ms)          # the receive window is checked again here
@@ -57,10 +58,12 @@ class Exchange:
 
     @property
     def clock(self) -> VenueClock:
+        """Return the venue's clock."""
         return self.state.clock
 
     @property
     def engine(self) -> Engine:
+        """Return the matching engine with ledger, markets and wallets."""
         return self.state.engine
 
     def handle(
@@ -99,7 +102,7 @@ class Exchange:
         self.engine.wallets[account.name] = Wallet(dict(account.balances))
 
     def set_price(self, symbol: str, price: Decimal, now_ms: int) -> list[Order]:
-        """Move a price; resting orders that it reaches are filled. Raises `KeyError` for an unknown symbol."""
+        """Move a price and fill the resting orders that it reaches; `KeyError` for an unknown symbol."""
         moment = self.moment(now_ms)
         fills_before = {order.order_id: len(order.fills) for order in self.engine.ledger.all_open(symbol)}
         touched = self.engine.set_price(symbol, price, moment)

@@ -1,6 +1,7 @@
 """The fault catalogue: what can go wrong between a client and a venue, as data, drawn from a seeded source.
 
-Pure: `plan` decides what happens to a request, and whoever carries requests (the HTTP server, a simulation) acts it out:
+Pure: `plan` decides what happens to a request, and whoever carries requests (the HTTP server, a simulation)
+acts it out:
 
     1. a plan that `executes` gives the request to the exchange, `enter_after_ms` after it was admitted;
     2. the reply is `plan.reply_to(actual)`, sent `reply_after_ms` later, the way `wire` says.
@@ -9,7 +10,7 @@ So an order can be executed without its client learning of it, which is what thi
 """
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from enum import StrEnum
 from fnmatch import fnmatchcase
@@ -24,6 +25,8 @@ _DEFAULT_WINDOW_MS: Final = 5_000
 
 
 class FaultKind(StrEnum):
+    """What can go wrong."""
+
     DROP_BEFORE = "drop_before"
     ACCEPT_THEN_DROP = "accept_then_drop"
     ACCEPT_THEN_5XX = "accept_then_5xx"
@@ -60,12 +63,14 @@ class Wire(StrEnum):
 class FaultRule:
     """Which requests a fault hits, how often, and with what.
 
-    `path` is a shell pattern; conditions that are left out match everything, but for the kinds that make sense for placements only.
-    `count` is "the next N"; without it the rule stays. Which options matter depends on the kind:
+    `path` is a shell pattern; conditions that are left out match everything, but for the kinds that make
+    sense for placements only. `count` is "the next N"; without it the rule stays. Which options matter
+    depends on the kind:
 
     - `status`, `code`, `html`: accept_then_5xx (-1007 in JSON, or an HTML body)
     - `executes`: hang (default yes)
-    - `delay_ms`: slow (default 1000), hold_in_queue (default: drawn, up to the end of the receive window), delayed_visibility (default 3000)
+    - `delay_ms`: slow (default 1000), hold_in_queue (default: drawn, up to the end of the receive window),
+      delayed_visibility (default 3000)
     - `disconnects`: hold_in_queue closes the connection at once, while the request stays in the queue
     - `retry_after`: rate_limit_429 (seconds; absent: no header) · `ban_ms`: ban_418 · `step_ms`: clock_jump
     """
@@ -111,6 +116,17 @@ class FaultPlan:
         return self.substitute
 
 
+_ALWAYS_THE_SAME: Final[Mapping[FaultKind, FaultPlan]] = {
+    FaultKind.DROP_BEFORE: FaultPlan(kind=FaultKind.DROP_BEFORE, wire=Wire.CLOSE, executes=False),
+    FaultKind.ACCEPT_THEN_DROP: FaultPlan(kind=FaultKind.ACCEPT_THEN_DROP, wire=Wire.CLOSE),
+    FaultKind.RESET_MID_BODY: FaultPlan(kind=FaultKind.RESET_MID_BODY, wire=Wire.RESET_MID_BODY),
+    FaultKind.TRUNCATED_BODY: FaultPlan(kind=FaultKind.TRUNCATED_BODY, wire=Wire.TRUNCATE),
+    FaultKind.HTML_403: FaultPlan(
+        kind=FaultKind.HTML_403, executes=False, substitute=html_reply(403, "Forbidden")
+    ),
+}
+
+
 @dataclass(slots=True)
 class _Entry:
     rule: FaultRule
@@ -129,6 +145,7 @@ class FaultCatalogue:
 
     @property
     def is_empty(self) -> bool:
+        """Tell whether no rule is in force."""
         return not self._entries
 
     def add(self, rule: FaultRule) -> int:
@@ -179,39 +196,11 @@ class FaultCatalogue:
                 del self._entries[number]
 
     def _planned(self, rule: FaultRule, subject: "_Subject", now_ms: int) -> FaultPlan:
-        handler = subject.handler
-        match rule.kind:
-            case FaultKind.DROP_BEFORE:
-                return FaultPlan(kind=rule.kind, wire=Wire.CLOSE, executes=False)
-            case FaultKind.ACCEPT_THEN_DROP:
-                return FaultPlan(kind=rule.kind, wire=Wire.CLOSE)
-            case FaultKind.ACCEPT_THEN_5XX:
-                return FaultPlan(kind=rule.kind, substitute=_failure(rule, handler))
-            case FaultKind.REJECT_5XX:
-                return FaultPlan(kind=rule.kind, executes=False, substitute=_unavailable(handler))
-            case FaultKind.HANG:
-                return FaultPlan(kind=rule.kind, wire=Wire.HANG, executes=rule.executes)
-            case FaultKind.RESET_MID_BODY:
-                return FaultPlan(kind=rule.kind, wire=Wire.RESET_MID_BODY)
-            case FaultKind.TRUNCATED_BODY:
-                return FaultPlan(kind=rule.kind, wire=Wire.TRUNCATE)
-            case FaultKind.HTML_403:
-                return FaultPlan(kind=rule.kind, executes=False, substitute=html_reply(403, "Forbidden"))
-            case FaultKind.SLOW:
-                return FaultPlan(kind=rule.kind, reply_after_ms=_or(rule.delay_ms, 1_000))
-            case FaultKind.DUPLICATE:
-                return FaultPlan(
-                    kind=rule.kind, substitute=handler.duplicate_reply(), substitutes_success_only=True
-                )
-            case FaultKind.RATE_LIMIT_429 | FaultKind.BAN_418:
-                return _refusal(rule, subject, now_ms)
-            case FaultKind.HOLD_IN_QUEUE:
-                return self._hold(rule, subject, now_ms)
-            case FaultKind.DELAYED_VISIBILITY:
-                return FaultPlan(kind=rule.kind, visibility_lag_ms=_or(rule.delay_ms, 3_000))
-            case FaultKind.CLOCK_JUMP:
-                subject.exchange.clock.step(rule.step_ms)
-                return FaultPlan(kind=rule.kind)
+        if rule.kind in _ALWAYS_THE_SAME:
+            return _ALWAYS_THE_SAME[rule.kind]
+        if rule.kind is FaultKind.HOLD_IN_QUEUE:
+            return self._hold(rule, subject, now_ms)
+        return _PLANNERS[rule.kind](rule, subject, now_ms)
 
     def _hold(self, rule: FaultRule, subject: "_Subject", now_ms: int) -> FaultPlan:
         enter_after_ms = rule.delay_ms
@@ -266,45 +255,100 @@ class _Subject:
 
 
 def every_kind(probability: float, *, placements_only: bool = False) -> list[FaultRule]:
-    """Return one rule for each kind that a client must survive, each with the given probability.
+    """Return rules for the kinds that a client must survive; each kind hits with about the given probability.
 
-    Bans and clock jumps are left out: they hit every request that follows, so a chaos run plans them itself.
+    429, bans and clock jumps are left out: they hit every request that follows, so a chaos run plans them
+    itself.
     """
-    left_out = {FaultKind.BAN_418, FaultKind.CLOCK_JUMP, FaultKind.RATE_LIMIT_429}
     where: dict[str, Any] = {"method": "POST", "path": "*/order"} if placements_only else {}
+    left_out = {
+        FaultKind.BAN_418,
+        FaultKind.CLOCK_JUMP,
+        FaultKind.RATE_LIMIT_429,
+        FaultKind.ACCEPT_THEN_5XX,
+    }
+    failures = ((500, -1001, False), (502, -1007, True), (503, -1006, False), (504, -1007, False))
     return [
-        FaultRule(kind=kind, probability=probability, html=index % 2 == 1, **where)
-        for index, kind in enumerate(FaultKind)
-        if kind not in left_out
+        *(
+            FaultRule(kind=kind, probability=probability, **where)
+            for kind in FaultKind
+            if kind not in left_out
+        ),
+        *(
+            FaultRule(
+                kind=FaultKind.ACCEPT_THEN_5XX,
+                probability=probability / len(failures),
+                status=status,
+                code=code,
+                html=html,
+                **where,
+            )
+            for status, code, html in failures
+        ),
     ]
 
 
-def _failure(rule: FaultRule, handler: DialectHandler) -> SandboxReply:
+def _accept_then_fail(rule: FaultRule, subject: _Subject, _now_ms: int) -> FaultPlan:
     if rule.html:
-        return html_reply(rule.status, "Gateway Time-out" if rule.status == 504 else "Bad Gateway")
-    return handler.unknown_reply(rule.status, rule.code)
+        reply = html_reply(rule.status, "Gateway Time-out" if rule.status == 504 else "Bad Gateway")
+    else:
+        reply = subject.handler.unknown_reply(rule.status, rule.code)
+    return FaultPlan(kind=rule.kind, substitute=reply)
 
 
-def _unavailable(handler: DialectHandler) -> SandboxReply:
-    reply = handler.unknown_reply(503, -1001)
-    if b'"code":503' in reply.body:
-        return reply
-    return SandboxReply(status=503, body=b'{"code":-1001,"msg":"Service Unavailable."}')
+def _reject(rule: FaultRule, subject: _Subject, _now_ms: int) -> FaultPlan:
+    return FaultPlan(kind=rule.kind, executes=False, substitute=subject.handler.unavailable_reply())
 
 
-def _refusal(rule: FaultRule, subject: _Subject, now_ms: int) -> FaultPlan:
-    venue_ms = subject.exchange.clock.venue_ms(now_ms)
-    ip = subject.request.ip
-    if rule.kind is FaultKind.BAN_418:
-        until_ms = venue_ms + rule.ban_ms
-        subject.handler.ban(ip, until_ms)
-        return FaultPlan(
-            kind=rule.kind, executes=False, substitute=subject.handler.banned_reply(until_ms, venue_ms)
-        )
+def _hang(rule: FaultRule, _subject: _Subject, _now_ms: int) -> FaultPlan:
+    return FaultPlan(kind=rule.kind, wire=Wire.HANG, executes=rule.executes)
+
+
+def _slow(rule: FaultRule, _subject: _Subject, _now_ms: int) -> FaultPlan:
+    return FaultPlan(kind=rule.kind, reply_after_ms=_or(rule.delay_ms, 1_000))
+
+
+def _duplicate(rule: FaultRule, subject: _Subject, _now_ms: int) -> FaultPlan:
+    reply = subject.handler.duplicate_reply()
+    return FaultPlan(kind=rule.kind, substitute=reply, substitutes_success_only=True)
+
+
+def _rate_limit(rule: FaultRule, subject: _Subject, now_ms: int) -> FaultPlan:
     if rule.retry_after is not None:
-        subject.handler.told_to_wait(ip, venue_ms, rule.retry_after * 1_000)
+        venue_ms = subject.exchange.clock.venue_ms(now_ms)
+        subject.handler.told_to_wait(subject.request.ip, venue_ms, rule.retry_after * 1_000)
     reply = subject.handler.rate_limited_reply(rule.retry_after)
     return FaultPlan(kind=rule.kind, executes=False, substitute=reply)
+
+
+def _ban(rule: FaultRule, subject: _Subject, now_ms: int) -> FaultPlan:
+    venue_ms = subject.exchange.clock.venue_ms(now_ms)
+    until_ms = venue_ms + rule.ban_ms
+    subject.handler.ban(subject.request.ip, until_ms)
+    reply = subject.handler.banned_reply(until_ms, venue_ms)
+    return FaultPlan(kind=rule.kind, executes=False, substitute=reply)
+
+
+def _delay_visibility(rule: FaultRule, _subject: _Subject, _now_ms: int) -> FaultPlan:
+    return FaultPlan(kind=rule.kind, visibility_lag_ms=_or(rule.delay_ms, 3_000))
+
+
+def _jump(rule: FaultRule, subject: _Subject, _now_ms: int) -> FaultPlan:
+    subject.exchange.clock.step(rule.step_ms)
+    return FaultPlan(kind=rule.kind)
+
+
+_PLANNERS: Final[Mapping[FaultKind, Callable[[FaultRule, _Subject, int], FaultPlan]]] = {
+    FaultKind.ACCEPT_THEN_5XX: _accept_then_fail,
+    FaultKind.REJECT_5XX: _reject,
+    FaultKind.HANG: _hang,
+    FaultKind.SLOW: _slow,
+    FaultKind.DUPLICATE: _duplicate,
+    FaultKind.RATE_LIMIT_429: _rate_limit,
+    FaultKind.BAN_418: _ban,
+    FaultKind.DELAYED_VISIBILITY: _delay_visibility,
+    FaultKind.CLOCK_JUMP: _jump,
+}
 
 
 def _or(value: int | None, default: int) -> int:

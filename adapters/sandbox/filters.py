@@ -1,6 +1,7 @@
-"""Symbol filters, in the order the spot venue applies them; the answer is the name of the first one that fails.
+"""Symbol filters in the order the spot venue applies them; the answer names the first one that fails.
 
-Minimum and maximum come before the step: a forty-digit number must be refused before a remainder is taken of it.
+Minimum and maximum come before the step: a forty-digit number must be refused before a remainder is taken of
+it.
 """
 
 from decimal import Decimal

@@ -1,7 +1,7 @@
 """Every order the sandbox ever took and every execution: the truth that checks compare outcomes with.
 
-Orders are never forgotten until a reset. The indexes answer the venue's own queries and the question that matters most: which client
-order ids were placed, or even executed, more than once.
+Orders are never forgotten until a reset. The indexes answer the venue's own queries and the question that
+matters most: which client order ids were placed, or even executed, more than once.
 """
 
 from collections import Counter

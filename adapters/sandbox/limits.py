@@ -1,7 +1,8 @@
 """Rate limits the way the venues meter them: fixed windows aligned to the venue's clock, and bans that grow.
 
-Every breach is counted as a violation and the newest ones are kept with their circumstances: a sandbox is the judge of clients
-that claim to stay within limits. A request that comes while its IP was told to wait is a breach too, even when the venue lets it pass.
+Every breach is counted as a violation and the newest ones are kept with their circumstances: a sandbox is
+the judge of clients that claim to stay within limits. A request that comes while its IP was told to wait is
+a breach too, even when the venue lets it pass.
 """
 
 from collections import Counter, deque
@@ -15,6 +16,8 @@ _KEPT_VIOLATIONS: Final = 1_000
 
 
 class ViolationKind(StrEnum):
+    """What was exceeded or ignored."""
+
     REQUEST_WEIGHT = "request_weight"
     WEIGHT_OVERRUN = "weight_overrun"
     RAW_REQUESTS = "raw_requests"
@@ -25,6 +28,8 @@ class ViolationKind(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Violation:
+    """One breach, at a venue time."""
+
     kind: ViolationKind
     at_ms: int
     ip: str
@@ -134,6 +139,7 @@ class Violations:
 
     @property
     def total(self) -> int:
+        """Return the number of breaches."""
         return self.counts.total()
 
     def clear(self) -> None:
@@ -176,7 +182,7 @@ class IpGuard:
         return self._refused(self._state(ip), venue_ms, window_ends_ms)
 
     def told_to_wait(self, ip: str, venue_ms: int, wait_ms: int) -> None:
-        """Note a promised wait: what arrives within it (after a short grace for what is in flight) is a breach."""
+        """Note a promised wait: what arrives within it, but for a short grace, is a breach."""
         state = self._state(ip)
         if venue_ms >= state.wait_until_ms:
             state.wait_told_at_ms = venue_ms

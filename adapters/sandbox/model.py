@@ -1,7 +1,7 @@
 """The sandbox's own vocabulary: requests, replies, orders, fills and refusals.
 
-Nothing here is shared with the adapters that Beeline uses to talk to venues. A sandbox that reused them would agree with their
-mistakes; this one is a second, independent reading of the venues' documents.
+Nothing here is shared with the adapters that Beeline uses to talk to venues. A sandbox that reused them
+would agree with their mistakes; this one is a second, independent reading of the venues' documents.
 """
 
 from collections.abc import Mapping
@@ -21,11 +21,15 @@ class Dialect(StrEnum):
 
 
 class Side(StrEnum):
+    """Buy or sell the base asset."""
+
     BUY = "BUY"
     SELL = "SELL"
 
 
 class OrderType(StrEnum):
+    """Order types of the spot venues."""
+
     LIMIT = "LIMIT"
     MARKET = "MARKET"
     LIMIT_MAKER = "LIMIT_MAKER"
@@ -36,10 +40,12 @@ class OrderType(StrEnum):
 
     @property
     def is_conditional(self) -> bool:
+        """Tell whether it waits for a stop price."""
         return self in CONDITIONAL_TYPES
 
     @property
     def has_price(self) -> bool:
+        """Tell whether it has a limit price."""
         return self in PRICED_TYPES
 
 
@@ -52,12 +58,16 @@ PRICED_TYPES: Final = frozenset(
 
 
 class TimeInForce(StrEnum):
+    """How long a limit order stays."""
+
     GTC = "GTC"
     IOC = "IOC"
     FOK = "FOK"
 
 
 class OrderStatus(StrEnum):
+    """Where an order is in its life."""
+
     NEW = "NEW"
     PARTIALLY_FILLED = "PARTIALLY_FILLED"
     FILLED = "FILLED"
@@ -99,7 +109,8 @@ class EngineRefusalError(Exception):
 class SandboxRequest:
     """One HTTP request exactly as it came over the wire.
 
-    `query` is the raw text after the question mark and `body` the raw bytes: the signature covers them as they are.
+    `query` is the raw text after the question mark and `body` the raw bytes: the signature covers them as
+    they are.
     """
 
     method: str
@@ -180,8 +191,10 @@ class Order:
 
     @property
     def is_open(self) -> bool:
+        """Tell whether it may still execute."""
         return self.status in OPEN_STATUSES
 
     @property
     def remaining(self) -> Decimal:
+        """Return the quantity that has not executed."""
         return self.quantity - self.executed_quantity

@@ -17,7 +17,7 @@ def select_page(
     time_of: Callable[[_Row], int],
     default_limit: int,
 ) -> list[_Row]:
-    """Return the rows asked for, oldest first: the first ones from an id or a start time on, else the newest."""
+    """Return the rows asked for, oldest first: from an id or a start time on, else the newest."""
     limit = min(int(values.get("limit", default_limit)), _LARGEST_LIMIT)
     start, end = values.get("startTime"), values.get("endTime")
     chosen = [
@@ -32,7 +32,7 @@ def select_page(
 
 
 def json_names(text: str | None) -> list[str] | None:
-    """Return the names of a JSON array, None when there is none, and an empty list when it is no such array."""
+    """Return the names in a JSON array; None for no text, an empty list for text that is no such array."""
     if text is None:
         return None
     try:

@@ -1,7 +1,8 @@
-"""The sandbox over real HTTP: one port, all dialects, the control API, and the faults acted out on the connection.
+"""The sandbox over real HTTP: one port, all dialects, the control API, faults acted out on the wire.
 
-One handler takes every request; there are no routes, no middleware and no access log, because a benchmark pushes thousands of orders a
-second through it. All decisions are the pure state machine's (`exchange.py`), the catalogue's (`faults.py`) and the control API's (`control.py`):
+One handler takes every request; there are no routes, no middleware and no access log, because a benchmark
+pushes thousands of orders a second through it. All decisions are the pure state machine's (`exchange.py`),
+the catalogue's (`faults.py`) and the control API's (`control.py`):
 
 | | |
 |---|---|
@@ -235,8 +236,8 @@ def run_sandbox(
 ) -> None:
     """Serve a default sandbox with the named accounts until SIGTERM or Ctrl-C.
 
-    Port 0 takes a free one. `announce` is called with one line that ends with the URL; `accounts_file` gets the `accounts.toml` for it,
-    readable by its owner only.
+    Port 0 takes a free one. `announce` is called with one line that ends with the URL; `accounts_file` gets
+    the `accounts.toml` for it, readable by its owner only.
     """
     accounts = [
         *(make_account(name, Dialect.BINANCE, seed=seed) for name in binance_accounts),

@@ -1,8 +1,8 @@
 """What the dialects have in common: the venue's state, endpoints, errors and the signature and time checks.
 
-A dialect handles a request in two steps, because a venue does. `admit` is what happens on receipt: limits, parameters, key, timestamp and
-signature. `execute` is what happens when the request reaches the engine, at once or, when a fault holds it in a queue, much later; it checks the
-receive window a second time.
+A dialect handles a request in two steps, because a venue does. `admit` is what happens on receipt: limits,
+parameters, key, timestamp and signature. `execute` is what happens when the request reaches the engine, at
+once or, when a fault holds it in a queue, much later; it checks the receive window a second time.
 """
 
 from collections import Counter
@@ -49,7 +49,7 @@ class VenueError(Exception):
 
 @dataclass(slots=True)
 class VenueState:
-    """Everything the dialects share; times handed to it are the host's, `clock` turns them into the venue's."""
+    """Everything the dialects share."""
 
     config: SandboxConfig
     engine: Engine
@@ -131,6 +131,10 @@ class DialectHandler(Protocol):
         """Return the reply to a banned IP."""
         ...
 
+    def unavailable_reply(self) -> SandboxReply:
+        """Return the 503 of a request that was not executed."""
+        ...
+
     def unknown_reply(self, status: int, code: int) -> SandboxReply:
         """Return a 5xx that says nothing about what happened."""
         ...
@@ -149,7 +153,10 @@ class DialectHandler(Protocol):
 
 
 def check_timing(timestamp_us: int, window_us: int, venue_ms: int) -> str | None:
-    """Return the error's text when a timestamp is not within its window: equal to the window passes, 1000 ms ahead does not."""
+    """Return the error's text for a timestamp outside its window.
+
+    As the venues do it: as old as the window passes, exactly 1000 ms ahead does not.
+    """
     now_us = venue_ms * 1000
     if timestamp_us >= now_us + _AHEAD_US:
         return "Timestamp for this request was 1000ms ahead of the server's time."
@@ -177,5 +184,6 @@ def json_reply(document: object, headers: Mapping[str, str] | None = None, statu
 
 def html_reply(status: int, title: str) -> SandboxReply:
     """Return what a gateway in front of a venue answers: HTML."""
-    body = f"<html>\r\n<head><title>{status} {title}</title></head>\r\n<body>\r\n<center><h1>{status} {title}</h1></center>\r\n</body>\r\n</html>\r\n"
+    heading = f"{status} {title}"
+    body = f"<html><head><title>{heading}</title></head><body><h1>{heading}</h1></body></html>\r\n"
     return SandboxReply(status=status, body=body.encode(), content_type="text/html")

@@ -1,7 +1,7 @@
 """Raw parameters, signatures and number formats, as they are on the wire.
 
-Signatures are checked over the bytes that came, with only the `signature` parameter taken out: nothing is decoded and encoded
-again on the way, because that is exactly the mistake that a sandbox has to catch.
+Signatures are checked over the bytes that came, with only the `signature` parameter taken out: nothing is
+decoded and encoded again on the way, because that is exactly the mistake that a sandbox has to catch.
 """
 
 import hashlib

@@ -1,0 +1,125 @@
+"""The endpoints of Binance spot: what each costs, who may call it, and which parameters it knows."""
+
+from collections.abc import Callable, Mapping
+from typing import Final
+
+from adapters.sandbox.venue import Endpoint
+
+_SIGNED_NAMES: Final = frozenset({"timestamp", "recvWindow"})
+_ORDER_NAMES: Final = (
+    "symbol",
+    "side",
+    "type",
+    "timeInForce",
+    "quantity",
+    "quoteOrderQty",
+    "price",
+    "newClientOrderId",
+    "strategyId",
+    "strategyType",
+    "stopPrice",
+    "trailingDelta",
+    "icebergQty",
+    "newOrderRespType",
+    "selfTradePreventionMode",
+)
+
+
+def _endpoint(
+    name: str,
+    handler: str,
+    weight: int | Callable[[Mapping[str, str]], int],
+    known: str = "",
+    *,
+    mandatory: str = "",
+    is_signed: bool = True,
+    needs_trading: bool = False,
+    enters_engine: bool = False,
+    places_order: bool = False,
+) -> Endpoint:
+    names = frozenset(known.split()) | frozenset(mandatory.split())
+    return Endpoint(
+        name=name,
+        handler=handler,
+        weight=weight,
+        is_signed=is_signed,
+        needs_trading=needs_trading,
+        enters_engine=enters_engine,
+        places_order=places_order,
+        known=names | _SIGNED_NAMES if is_signed else names,
+        mandatory=tuple(mandatory.split()),
+    )
+
+
+_PAGE: Final = "startTime endTime limit"
+ENDPOINTS: Final[Mapping[tuple[str, str], Endpoint]] = {
+    ("GET", "/api/v3/ping"): _endpoint("ping", "ping", 1, is_signed=False),
+    ("GET", "/api/v3/time"): _endpoint("time", "time", 1, is_signed=False),
+    ("GET", "/api/v3/exchangeInfo"): _endpoint(
+        "exchangeInfo",
+        "exchange_info",
+        20,
+        "symbol symbols permissions showPermissionSets symbolStatus",
+        is_signed=False,
+    ),
+    ("GET", "/api/v3/ticker/price"): _endpoint(
+        "ticker/price",
+        "ticker_price",
+        lambda values: 2 if "symbol" in values else 4,
+        "symbol symbols symbolStatus",
+        is_signed=False,
+    ),
+    ("GET", "/api/v3/avgPrice"): _endpoint(
+        "avgPrice", "average_price", 2, mandatory="symbol", is_signed=False
+    ),
+    ("POST", "/api/v3/order"): _endpoint(
+        "order",
+        "place",
+        1,
+        " ".join(_ORDER_NAMES),
+        mandatory="symbol side type",
+        needs_trading=True,
+        enters_engine=True,
+        places_order=True,
+    ),
+    ("POST", "/api/v3/order/test"): _endpoint(
+        "order/test",
+        "test_order",
+        lambda values: 20 if values.get("computeCommissionRates") == "true" else 1,
+        " ".join((*_ORDER_NAMES, "computeCommissionRates")),
+        mandatory="symbol side type",
+        needs_trading=True,
+    ),
+    ("GET", "/api/v3/order"): _endpoint("order", "query", 4, "orderId origClientOrderId", mandatory="symbol"),
+    ("DELETE", "/api/v3/order"): _endpoint(
+        "order",
+        "cancel",
+        1,
+        "orderId origClientOrderId newClientOrderId cancelRestrictions",
+        mandatory="symbol",
+        needs_trading=True,
+        enters_engine=True,
+    ),
+    ("GET", "/api/v3/openOrders"): _endpoint(
+        "openOrders", "open_orders", lambda values: 6 if "symbol" in values else 80, "symbol"
+    ),
+    ("DELETE", "/api/v3/openOrders"): _endpoint(
+        "openOrders", "cancel_all", 1, mandatory="symbol", needs_trading=True, enters_engine=True
+    ),
+    ("GET", "/api/v3/allOrders"): _endpoint(
+        "allOrders", "all_orders", 20, f"orderId {_PAGE}", mandatory="symbol"
+    ),
+    ("GET", "/api/v3/myTrades"): _endpoint(
+        "myTrades",
+        "my_trades",
+        lambda values: 5 if "orderId" in values else 20,
+        f"orderId fromId {_PAGE}",
+        mandatory="symbol",
+    ),
+    ("GET", "/api/v3/account"): _endpoint("account", "account", 20, "omitZeroBalances"),
+    ("GET", "/api/v3/account/commission"): _endpoint(
+        "account/commission", "commission", 20, mandatory="symbol"
+    ),
+    ("GET", "/api/v3/rateLimit/order"): _endpoint("rateLimit/order", "order_counts", 40),
+    ("GET", "/sapi/v1/account/apiRestrictions"): _endpoint("apiRestrictions", "api_restrictions", 1),
+}
