@@ -16,6 +16,7 @@ exceptions that trigger it into one that does not. And it puts URLs into its exc
 from the kind of the exception only.
 """
 
+from errno import errorcode
 from typing import Final
 
 from aiohttp import (
@@ -144,8 +145,8 @@ def _fault(error: Exception) -> Fault:
 
 
 def _os_reason(error: ClientConnectorError) -> str:
-    cause = error.os_error
-    return cause.strerror or type(cause).__name__
+    # By number, because the text of the operating system's error may hold the address.
+    return errorcode.get(error.os_error.errno or 0, type(error.os_error).__name__)
 
 
 def _kind(error: Exception) -> str:
