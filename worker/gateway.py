@@ -134,6 +134,10 @@ class Gateway:
             self._budgets[limit_group] = AccountBudget(BudgetSet(self._order_limits))
         return self._budgets[limit_group]
 
+    def budgets(self) -> Iterable[tuple[str, AccountBudget]]:
+        """Every order budget in use, by limit group."""
+        return self._budgets.items()
+
     def earliest_venue_ms(self) -> float:
         """The earliest time it can be at the venue; only meaningful once the clock is known."""
         reading = self.clock.read()

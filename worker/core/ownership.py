@@ -38,6 +38,8 @@ class ShardHistory:
             gone = owner is not None and owner.incarnation == record.incarnation
             return ShardHistory(None if gone else owner, self.sending_until_ms)
         until_ms = self.sending_until_ms
-        if owner is not None and owner.incarnation != record.incarnation:
-            until_ms = max(until_ms, record.at_ms + owner.lease_ms + SKEW_MS)
+        if owner is not None:
+            # An owner that comes back itself sends nothing for its earlier connections any more.
+            lease_ms = 0.0 if owner.incarnation == record.incarnation else owner.lease_ms + SKEW_MS
+            until_ms = max(until_ms, record.at_ms + lease_ms)
         return ShardHistory(record, until_ms)

@@ -4,9 +4,13 @@ A shard is `crc32(limit_group or account) % N`: stable over restarts, broker ver
 worker or operator can compute it. Nothing else in Beeline spells a queue name.
 """
 
+import re
 from dataclasses import dataclass
 from hashlib import blake2b
+from typing import Final
 from zlib import crc32
+
+_ACCOUNT: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,8 +67,9 @@ class Names:
         return crc32((limit_group or account).encode()) % self.shards
 
     def outcome_key(self, shard: int | None, account: str, status: str) -> str:
-        """Routing key of an outcome; `None` stands for an account nobody configured."""
-        return f"{'unrouted' if shard is None else self.label(shard)}.{account}.{status}"
+        """Routing key of an outcome; `None` stands for an account nobody configured, whose name may be anything."""
+        word = account if _ACCOUNT.fullmatch(account) else "-"
+        return f"{'unrouted' if shard is None else self.label(shard)}.{word}.{status}"
 
 
 def consumer_priority(worker_id: str, shard: int) -> int:

@@ -23,10 +23,11 @@ from adapters.model import LimitKind, RateLimit
 class WindowBudget:
     """One limit of a venue: at most `limit` tokens in each window of `interval_ms`."""
 
-    __slots__ = ("booked", "in_flight", "index", "interval_ms", "limit", "previous_used", "tail", "used")
+    __slots__ = ("booked", "in_flight", "index", "interval_ms", "keeps_reserve", "limit", "previous_used", "tail", "used")
 
-    def __init__(self, limit: int, interval_ms: int) -> None:
+    def __init__(self, limit: int, interval_ms: int, *, keeps_reserve: bool = False) -> None:
         self.limit = limit
+        self.keeps_reserve = keeps_reserve
         self.interval_ms = interval_ms
         self.index = 0
         self.used = 0
@@ -120,7 +121,8 @@ def reserve(
     Args:
         costs: budget and tokens of each limit that the request counts against.
         now_ms: venue time.
-        share: the part of each limit this kind of request may fill, 1.0 for those that must never starve.
+        share: the part of a limit that keeps a reserve which this kind of request may fill, 1.0 for those that must
+            never starve.
         guard_ms: how far our reading of the venue's clock may be off.
         in_order: whether to queue behind earlier reservations.
     """
@@ -130,7 +132,7 @@ def reserve(
     while not settled:
         settled = True
         for budget, cost in costs:
-            ceiling = int(budget.limit * share)
+            ceiling = int(budget.limit * share) if budget.keeps_reserve else budget.limit
             at_ms = budget.earliest(ready_ms, cost, ceiling=ceiling, guard_ms=guard_ms, in_order=in_order)
             if at_ms > ready_ms:
                 ready_ms, settled = at_ms, False
@@ -180,7 +182,7 @@ class BudgetSet:
             if key in self.budgets:
                 self.budgets[key].limit = limit
             else:
-                self.budgets[key] = WindowBudget(limit, key[1] * 1000)
+                self.budgets[key] = WindowBudget(limit, key[1] * 1000, keeps_reserve=key[0] is not LimitKind.ORDERS)
 
     def costs(self, kind: LimitKind, cost: int) -> list[tuple[WindowBudget, int]]:
         """Pair every budget of a kind with the tokens a request takes of it."""

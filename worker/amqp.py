@@ -1,0 +1,291 @@
+"""The broker port: the only file that knows aio-pika and aiormq.
+
+The rest of the worker speaks of links (one connection), lines (one channel) and messages. What was learnt about the client
+library stays here:
+
+- Delivery callbacks only hand a `Message` over: a task of a channel is cancelled when its connection dies, and an order must
+  not die with it.
+- `Line.ack` only queues the frame. That an acknowledgement was applied is proven by a later reply on the same channel.
+- Publishing is mandatory and confirmed, a returned message raises, and a timeout says nothing about what the broker did: the
+  channel is given up, and the caller publishes again elsewhere.
+- A consumer that the broker cancels is a lost line, never consumed again under the same tag.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Final, Protocol, TypeVar
+from uuid import uuid4
+
+import aio_pika
+import aiormq
+from aio_pika.abc import AbstractChannel, AbstractConnection
+from aiormq.abc import DeliveredMessage
+from pamqp.commands import Basic
+
+T = TypeVar("T")
+
+CONNECT_TIMEOUT_S: Final = 10.0
+PUBLISH_TIMEOUT_S: Final = 5.0
+RPC_TIMEOUT_S: Final = 10.0
+
+BROKER_ERRORS: Final = (aiormq.exceptions.AMQPError, ConnectionError, OSError, TimeoutError, asyncio.InvalidStateError)
+"""Everything that a broken link, channel or broker raises."""
+
+
+class BrokerError(Exception):
+    """The broker could not do what was asked; the text names no password."""
+
+
+class UnroutableError(BrokerError):
+    """No queue took a mandatory message."""
+
+
+class RefusedError(BrokerError):
+    """The broker refused: no permission, or something exists with other arguments."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Message:
+    """A message to publish or one that was delivered. `redelivered` is true when anybody may have seen it before."""
+
+    body: bytes = field(repr=False)
+    routing_key: str = ""
+    headers: Mapping[str, Any] = field(default_factory=dict)
+    message_id: str | None = None
+    correlation_id: str | None = None
+    type: str | None = None
+    reply_to: str | None = None
+    timestamp: datetime | None = None
+    content_type: str | None = "application/json"
+    redelivered: bool = False
+    tag: int = 0
+
+
+OnMessage = Callable[[Message], None]
+
+
+class Line(Protocol):
+    """One channel."""
+
+    async def consume(self, queue: str, on_message: OnMessage, arguments: Mapping[str, Any] | None = None) -> None:
+        """Start deliveries of a queue or stream; acknowledgements are ours to send."""
+
+    def ack(self, tag: int, *, multiple: bool = False) -> None:
+        """Queue an acknowledgement; raises nothing, a closed line is redelivered anyway."""
+
+    async def ping(self, queue: str) -> int:
+        """Ask for a queue by passive declare: one round trip through the broker, in order after every acknowledgement.
+
+        Returns:
+            How many messages of the queue are ready, which leaves out the unacknowledged ones.
+        """
+
+    async def publish(self, exchange: str, message: Message, *, mandatory: bool = True) -> None:
+        """Publish persistently and wait for the confirm."""
+
+    async def close(self) -> None:
+        """Close the channel: whatever is unacknowledged goes back in order, and the next consumer takes over."""
+
+
+class Link(Protocol):
+    """One connection."""
+
+    async def open_line(self, *, prefetch: int = 0, confirms: bool = False) -> Line:
+        """Open a channel."""
+
+    async def lost(self) -> None:
+        """Wait until the connection or one of its lines is gone."""
+
+    async def close(self) -> None:
+        """Close the connection."""
+
+
+class AmqpLine:
+    """A channel of aiormq."""
+
+    def __init__(self, channel: aiormq.abc.AbstractChannel, on_lost: Callable[[str], None]) -> None:
+        self._channel = channel
+        self._on_lost = on_lost
+        channel.closing.add_done_callback(self._closed)
+        self._leaving = False
+        channel.on_consumer_cancel_callbacks.add(self._cancelled)  # type: ignore[attr-defined]
+
+    def _closed(self, _: object) -> None:
+        if not self._leaving:
+            self._on_lost("a channel was closed")
+
+    def _cancelled(self, _: object) -> None:
+        self._on_lost("the broker cancelled a consumer")
+
+    async def consume(self, queue: str, on_message: OnMessage, arguments: Mapping[str, Any] | None = None) -> None:
+        """Start deliveries."""
+
+        async def hand_over(delivered: DeliveredMessage) -> None:  # noqa: RUF029 - aiormq awaits callbacks
+            on_message(_read(delivered))
+
+        await guarded(
+            self._channel.basic_consume(
+                queue, hand_over, arguments=dict(arguments or {}), timeout=RPC_TIMEOUT_S
+            )
+        )
+
+    def ack(self, tag: int, *, multiple: bool = False) -> None:
+        """Queue an acknowledgement."""
+        if self._channel.is_closed:
+            return
+        frame = aiormq.abc.ChannelFrame.marshall(
+            channel_number=self._channel.number, frames=[Basic.Ack(delivery_tag=tag, multiple=multiple)]
+        )
+        self._channel.write_queue.put_nowait(frame)  # type: ignore[attr-defined]
+
+    async def ping(self, queue: str) -> int:
+        """One round trip."""
+        declared = await guarded(self._channel.queue_declare(queue, passive=True, timeout=RPC_TIMEOUT_S))
+        return declared.message_count or 0
+
+    async def publish(self, exchange: str, message: Message, *, mandatory: bool = True) -> None:
+        """Publish and wait for the confirm.
+
+        Raises:
+            UnroutableError: no queue took the message.
+            BrokerError: anything else; the message may or may not have been taken.
+        """
+        properties = Basic.Properties(
+            delivery_mode=2,
+            content_type=message.content_type,
+            headers=dict(message.headers),
+            message_id=message.message_id or uuid4().hex,
+            correlation_id=message.correlation_id,
+            message_type=message.type,
+            timestamp=message.timestamp,
+            app_id="beeline",
+        )
+        confirmation = await guarded(
+            self._channel.basic_publish(
+                message.body,
+                exchange=exchange,
+                routing_key=message.routing_key,
+                properties=properties,
+                mandatory=mandatory,
+                timeout=PUBLISH_TIMEOUT_S,
+                wait=False,
+            )
+        )
+        if not isinstance(confirmation, Basic.Ack):
+            raise BrokerError("the broker did not take a message")
+
+    async def close(self) -> None:
+        """Close the channel."""
+        self._leaving = True
+        try:
+            await self._channel.close()
+        except BROKER_ERRORS:
+            return
+
+
+class AmqpLink:
+    """A connection of aio-pika."""
+
+    def __init__(self, connection: AbstractConnection) -> None:
+        self._connection = connection
+        self._lost = asyncio.Event()
+        self.reason = "the connection was closed"
+        connection.close_callbacks.add(self._closed)
+
+    def _closed(self, *_: object) -> None:
+        self._lost.set()
+
+    def _fail(self, reason: str) -> None:
+        if not self._lost.is_set():
+            self.reason = reason
+            self._lost.set()
+
+    async def open_channel(self, *, confirms: bool = False) -> AbstractChannel:
+        """Open a channel of aio-pika, for declaring."""
+        channel = self._connection.channel(publisher_confirms=confirms, on_return_raises=confirms)
+        await guarded(channel.initialize(timeout=RPC_TIMEOUT_S))
+        return channel
+
+    async def open_line(self, *, prefetch: int = 0, confirms: bool = False) -> Line:
+        """Open a channel."""
+        channel = await self.open_channel(confirms=confirms)
+        if prefetch:
+            await guarded(channel.set_qos(prefetch_count=prefetch, timeout=RPC_TIMEOUT_S))
+        return AmqpLine(await channel.get_underlay_channel(), self._fail)
+
+    async def lost(self) -> None:
+        """Wait until the connection or one of its lines is gone."""
+        await self._lost.wait()
+
+    def fail(self, reason: str) -> None:
+        """Give the link up."""
+        self._fail(reason)
+
+    async def close(self) -> None:
+        """Close the connection."""
+        try:
+            async with asyncio.timeout(RPC_TIMEOUT_S):
+                await self._connection.close()
+        except BROKER_ERRORS:
+            return
+
+
+async def dial(url: str, *, heartbeat: int, name: str) -> AmqpLink:
+    """Connect once.
+
+    Raises:
+        BrokerError: the broker cannot be reached or does not let us in; the text names no password.
+    """
+    try:
+        async with asyncio.timeout(CONNECT_TIMEOUT_S):
+            connection = await aio_pika.connect(
+                url, heartbeat=heartbeat, client_properties={"connection_name": name, "product": "beeline"}
+            )
+    except BROKER_ERRORS as error:
+        raise BrokerError(f"{type(error).__name__}: {_without_url(error)}") from None
+    return AmqpLink(connection)
+
+
+def _without_url(error: BaseException) -> str:
+    """Say what went wrong without the connection URL, which holds a password."""
+    text = str(error)
+    return "no connection" if "://" in text or not text else text.splitlines()[0][:200]
+
+
+async def guarded(awaitable: Awaitable[T]) -> T:
+    """Await the client library and turn its exceptions into ours."""
+    try:
+        return await awaitable
+    except aiormq.exceptions.PublishError:
+        raise UnroutableError("no queue took the message") from None
+    except (
+        aiormq.exceptions.ChannelAccessRefused,
+        aiormq.exceptions.ChannelPreconditionFailed,
+        aiormq.exceptions.ChannelNotFoundEntity,
+    ) as error:
+        raise RefusedError(str(error)) from None
+    except BROKER_ERRORS as error:
+        raise BrokerError(f"{type(error).__name__}: {_without_url(error)}") from None
+
+
+def _read(delivered: DeliveredMessage) -> Message:
+    properties = delivered.header.properties
+    headers = properties.headers or {}
+    redelivered = bool(delivered.delivery.redelivered)
+    if headers:
+        redelivered = redelivered or bool(headers.get("x-acquired-count") or headers.get("x-delivery-count"))
+    return Message(
+        body=delivered.body,
+        routing_key=delivered.delivery.routing_key or "",
+        headers=headers,
+        message_id=properties.message_id,
+        correlation_id=properties.correlation_id,
+        type=properties.message_type,
+        reply_to=properties.reply_to,
+        timestamp=properties.timestamp,
+        content_type=properties.content_type,
+        redelivered=redelivered,
+        tag=delivered.delivery.delivery_tag,
+    )

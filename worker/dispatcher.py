@@ -1,0 +1,342 @@
+"""Brings each delivery to its lane, and each answer back to the broker.
+
+One signal is worked on once, however often it is delivered: executions are known by (account, signal id), and a further
+delivery joins the one under way or is answered from memory. An execution outlives its delivery: when the link dies in the
+middle, its result is kept and given to the redelivery.
+
+Publish, confirm, remember, acknowledge, in this order.
+"""
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import Callable, Coroutine, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import partial
+from typing import Final
+
+import structlog
+
+from adapters.errors import Landed, refusal
+from adapters.model import Order
+from worker.accounts import Account
+from worker.amqp import Message
+from worker.clock_sync import Clock
+from worker.consumer import Delivery
+from worker.core.outcome import (
+    MESSAGE_TYPE,
+    Journey,
+    Outcome,
+    Settlement,
+    Status,
+    Subject,
+    build_outcome,
+)
+from worker.core.shards import Names
+from worker.core.signals import BadSignal, Signal, Unanswerable, read_signal
+from worker.publisher import Publisher
+from worker.recall import HASH_HEADER
+from worker.telemetry import Telemetry
+
+REASON_HEADER: Final = "beeline-reason"
+KEPT_LIMIT: Final = 10_000
+MAX_CORRELATION_BYTES: Final = 255
+
+log = structlog.get_logger("beeline.signal")
+
+Key = tuple[str, str]
+
+
+@dataclass(slots=True, kw_only=True, eq=False)
+class Execution:
+    """A signal being worked on, and every delivery that waits for its outcome."""
+
+    signal: Signal
+    journey: Journey
+    deliveries: list[Delivery]
+    created_ms: float
+    suspect_until_ms: float | None
+    sent: bool = False
+    outcome: Outcome | None = None
+
+    @property
+    def is_wanted(self) -> bool:
+        """Whether a delivery still waits."""
+        return any(delivery.is_current for delivery in self.deliveries)
+
+    def may_send(self) -> bool:
+        """Whether an order for this signal may go out right now; asked right before it does."""
+        allowed = any(delivery.epoch.may_send() for delivery in self.deliveries)
+        self.sent = self.sent or allowed
+        return allowed
+
+
+class Dispatcher:
+    """Knows what is being worked on, and what was answered."""
+
+    def __init__(
+        self,
+        names: Names,
+        publisher: Publisher,
+        clock: Clock,
+        telemetry: Telemetry,
+        tasks: asyncio.TaskGroup,
+        *,
+        worker_id: str,
+        accounts: Callable[[], Mapping[str, Account]],
+        enqueue: Callable[[Execution], None],
+    ) -> None:
+        self._names, self._publisher, self._clock = names, publisher, clock
+        self._telemetry, self._tasks = telemetry, tasks
+        self._worker_id, self._accounts, self._enqueue = worker_id, accounts, enqueue
+        self._running: dict[Key, Execution] = {}
+        self._kept: OrderedDict[Key, Execution] = OrderedDict()
+        self._answering = 0
+        self._idle = asyncio.Event()
+        self._idle.set()
+
+    @property
+    def in_flight(self) -> int:
+        """Signals being worked on or answered."""
+        return len(self._running) + self._answering
+
+    async def idle(self) -> None:
+        """Wait until nothing is being worked on or answered."""
+        await self._idle.wait()
+
+    def executions(self) -> Iterator[Execution]:
+        """Everything that is being worked on."""
+        return iter(self._running.values())
+
+    # --- In
+
+    def dispatch(self, delivery: Delivery) -> None:
+        """Take one delivery; never blocks."""
+        self._telemetry.received(redelivered=delivery.redelivered)
+        try:
+            self._dispatch(delivery)
+        except Exception:
+            log.exception("message moved to the dead letters: it cannot be handled, which is an error in Beeline")
+            self._spawn(self._bury(delivery, "internal error"))
+
+    def _dispatch(self, delivery: Delivery) -> None:
+        request = read_signal(delivery.message.body, delivery.message.routing_key)
+        if isinstance(request, Unanswerable):
+            self._spawn(self._bury(delivery, request.reason))
+            return
+        key = (request.account, request.signal_id)
+        running = self._running.get(key)
+        if running is not None:
+            self._join(running, delivery, request)
+            return
+        remembered = delivery.shard.memory.recall(*key) if delivery.shard else None
+        if remembered is not None:
+            self._answer_again(remembered, delivery, request)
+            return
+        kept = self._kept.pop(key, None)
+        if kept is not None and kept.outcome is not None:
+            self._answer_again(kept.outcome, delivery, request)
+            return
+        self._begin(request, delivery)
+
+    def _begin(self, request: Signal | BadSignal, delivery: Delivery) -> None:
+        if isinstance(request, BadSignal):
+            detail = "; ".join(request.problems)
+            self._refuse(request, delivery, request.code, detail)
+            return
+        if delivery.shard is None:
+            self._refuse(request, delivery, "unknown_account", None)
+            return
+        suspect_until_ms = delivery.shard.sending_until_ms if delivery.redelivered else None
+        created_ms = self._created_ms(delivery)
+        execution = Execution(
+            signal=request,
+            journey=Journey(
+                received_s=delivery.received_s,
+                queued_ms=max(0.0, delivery.received_ms - created_ms),
+                redelivered=delivery.redelivered,
+            ),
+            deliveries=[delivery],
+            created_ms=created_ms,
+            suspect_until_ms=suspect_until_ms,
+        )
+        self._running[request.account, request.signal_id] = execution
+        self._idle.clear()
+        self._enqueue(execution)
+
+    def _created_ms(self, delivery: Delivery) -> float:
+        """When the signal was published: by its header, by its timestamp, or when it was first received."""
+        created_us = delivery.message.headers.get("created_at_us")
+        if isinstance(created_us, int) and created_us > 0:
+            created_ms = created_us / 1000
+        elif delivery.message.timestamp is not None:
+            created_ms = delivery.message.timestamp.timestamp() * 1000
+        else:
+            created_ms = delivery.received_ms
+        return min(created_ms, delivery.received_ms)
+
+    def _join(self, running: Execution, delivery: Delivery, request: Signal | BadSignal) -> None:
+        if request.content_hash == running.signal.content_hash:
+            running.deliveries.append(delivery)
+        else:
+            self._refuse(request, delivery, "signal_id_conflict", None)
+
+    def _answer_again(self, outcome: Outcome, delivery: Delivery, request: Signal | BadSignal) -> None:
+        if request.content_hash == outcome.content_hash:
+            self._spawn(self._answer(outcome, [delivery], remember=False))
+        else:
+            self._refuse(request, delivery, "signal_id_conflict", None)
+
+    def _refuse(self, request: Signal | BadSignal, delivery: Delivery, code: str, detail: str | None) -> None:
+        """Answer a signal that is not executed."""
+        settlement = Settlement(status=Status.REJECTED, landed=Landed.NO, error=refusal(code, detail=detail))
+        account = self._accounts().get(request.account)
+        subject = Subject(
+            signal_id=request.signal_id,
+            account=request.account,
+            venue=account.venue if account else None,
+            action=request.action,
+            symbol=request.symbol_text,
+            content_hash=request.content_hash,
+            client_order_id=None,
+        )
+        queued_ms = max(0.0, delivery.received_ms - self._created_ms(delivery))
+        journey = Journey(received_s=delivery.received_s, queued_ms=queued_ms, redelivered=delivery.redelivered)
+        outcome = self._build(subject, settlement, journey)
+        remember = code != "signal_id_conflict"
+        self._spawn(self._answer(outcome, [delivery], remember=remember))
+        self._report(outcome, subject, journey)
+
+    # --- Out
+
+    def settle(self, execution: Execution, subject: Subject, settlement: Settlement, asked: Order | None) -> None:
+        """Answer a signal that was worked on."""
+        outcome = self._build(subject, settlement, execution.journey, asked)
+        execution.outcome = outcome
+        self._report(outcome, subject, execution.journey)
+        self._spawn(self._finish(execution, outcome))
+
+    def abandon(self, execution: Execution) -> None:
+        """Stop working on a signal that is not ours any more; whoever gets it again asks the venue first."""
+        self._running.pop((execution.signal.account, execution.signal.signal_id), None)
+        self._check_idle()
+
+    async def _finish(self, execution: Execution, outcome: Outcome) -> None:
+        key = (outcome.account, outcome.signal_id)
+        answered = await self._answer(outcome, execution.deliveries, remember=True)
+        self._running.pop(key, None)
+        if not answered:
+            self._kept[key] = execution
+            while len(self._kept) > KEPT_LIMIT:
+                self._kept.popitem(last=False)
+
+    async def _answer(self, outcome: Outcome, deliveries: list[Delivery], *, remember: bool) -> bool:
+        """Publish, then remember, then acknowledge, for each delivery; `False` when all are of ended epochs."""
+        answered = False
+        for delivery in deliveries:  # grows while it is walked through: further deliveries of the signal may join
+            number = delivery.shard.number if delivery.shard else None
+            message = self._message(outcome, number, delivery.message)
+            began_s = self._clock.monotonic()
+            if not await self._publisher.publish(
+                self._names.outcomes, message, wanted=partial(getattr, delivery, "is_current")
+            ):
+                continue
+            self._telemetry.published(self._clock.monotonic() - began_s)
+            if delivery.shard is not None and remember:
+                delivery.shard.memory.record(outcome, self._clock.wall_ms())
+            if delivery.message.reply_to:
+                await self._reply(outcome, delivery)
+            delivery.ack()
+            answered = True
+        return answered
+
+    async def _reply(self, outcome: Outcome, delivery: Delivery) -> None:
+        """Send a copy to whoever asked for one; a reply queue that is gone loses nothing."""
+        key = delivery.message.reply_to or ""
+        message = self._message(outcome, None, delivery.message, routing_key=key)
+        await self._publisher.publish("", message, wanted=lambda: delivery.is_current, mandatory=False)
+
+    def _message(
+        self, outcome: Outcome, shard: int | None, cause: Message, *, routing_key: str | None = None
+    ) -> Message:
+        headers: dict[str, object] = {HASH_HEADER: outcome.content_hash}
+        traceparent = cause.headers.get("traceparent")
+        if isinstance(traceparent, str):
+            headers["traceparent"] = traceparent
+        fits = len(outcome.signal_id.encode()) <= MAX_CORRELATION_BYTES
+        return Message(
+            body=outcome.body,
+            routing_key=routing_key or self._names.outcome_key(shard, outcome.account, outcome.status),
+            headers=headers,
+            correlation_id=outcome.signal_id if fits else None,
+            type=MESSAGE_TYPE,
+            timestamp=datetime.fromtimestamp(self._clock.wall_ms() / 1000, UTC),
+        )
+
+    async def _bury(self, delivery: Delivery, reason: str) -> None:
+        """Move a message without an id to the dead letters, with the reason."""
+        log.warning("message moved to the dead letters: there is no id to answer to", reason=reason)
+        headers = dict(delivery.message.headers) | {
+            REASON_HEADER: reason,
+            "beeline-routing-key": delivery.message.routing_key,
+        }
+        message = Message(
+            body=delivery.message.body,
+            routing_key=delivery.message.routing_key,
+            headers=headers,
+            content_type=delivery.message.content_type,
+            timestamp=delivery.message.timestamp,
+        )
+        if await self._publisher.publish(self._names.dead, message, wanted=lambda: delivery.is_current):
+            delivery.ack()
+            self._telemetry.buried()
+
+    # --- Helpers
+
+    def _build(self, subject: Subject, settlement: Settlement, journey: Journey, asked: Order | None = None) -> Outcome:
+        return build_outcome(
+            subject,
+            settlement,
+            asked=asked,
+            journey=journey,
+            now_s=self._clock.monotonic(),
+            settled_at_ms=self._clock.wall_ms(),
+            worker=self._worker_id,
+        )
+
+    def _spawn(self, work: Coroutine[None, None, object]) -> None:
+        self._answering += 1
+        self._idle.clear()
+        self._tasks.create_task(work).add_done_callback(self._done)
+
+    def _done(self, _: object) -> None:
+        self._answering -= 1
+        self._check_idle()
+
+    def _check_idle(self) -> None:
+        if not self._running and not self._answering:
+            self._idle.set()
+
+    def _report(self, outcome: Outcome, subject: Subject, journey: Journey) -> None:
+        """Write the canonical line of a settled signal, and count it."""
+        total_s = self._clock.monotonic() - journey.received_s
+        self._telemetry.settled(outcome, subject, journey, total_s)
+        log.info(
+            "signal settled",
+            signal_id=outcome.signal_id,
+            account=outcome.account,
+            venue=subject.venue,
+            action=subject.action,
+            symbol=subject.symbol,
+            status=outcome.status.value,
+            code=outcome.code,
+            client_order_id=subject.client_order_id,
+            attempts=journey.attempts,
+            lookups=journey.lookups,
+            redelivered=journey.redelivered,
+            queue_ms=round(journey.queued_ms, 1),
+            limiter_ms=round(journey.limiter_ms, 1),
+            venue_ms=round(journey.venue_ms, 1),
+            resolve_ms=round(journey.resolve_ms, 1),
+            total_ms=round(total_s * 1000, 1),
+        )

@@ -1,0 +1,121 @@
+"""What the worker tells about itself: Prometheus metrics and structured logs.
+
+Labels are bounded: venues, statuses and codes are ours, accounts are the configured ones by name, and whatever else a
+producer wrote is counted under `other`. No key, secret, signature or URL is ever a label or a log field.
+"""
+
+import logging
+import sys
+from collections.abc import Callable, Mapping
+from typing import Any, Final, Literal
+
+import orjson
+import structlog
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+
+from worker.core.outcome import Journey, Outcome, Subject
+
+BUCKETS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300)
+
+
+class Telemetry:
+    """The metrics of one worker, in a registry of its own."""
+
+    def __init__(self, known_account: Callable[[str], bool]) -> None:
+        self._known_account = known_account
+        self.registry = CollectorRegistry()
+        own = {"registry": self.registry}
+        self._received = Counter("beeline_signals_received_total", "Deliveries taken from the broker.", **own)
+        self._redelivered = Counter("beeline_signals_redelivered_total", "Deliveries that were delivered before.", **own)
+        self._dead = Counter("beeline_dead_letters_total", "Messages without an id, moved to the dead letters.", **own)
+        self._outcomes = Counter(
+            "beeline_outcomes_total", "Signals settled.", ["venue", "account", "status", "code"], **own
+        )
+        self._lookups = Counter("beeline_lookups_total", "Look-ups of orders at a venue.", ["venue"], **own)
+        self._attempts = Counter("beeline_placements_total", "Requests that place or cancel.", ["venue"], **own)
+        self._seconds = Histogram(
+            "beeline_signal_seconds", "Time a signal took, by phase.", ["phase"], buckets=BUCKETS, **own
+        )
+        self._phases = {
+            phase: self._seconds.labels(phase) for phase in ("queue", "limiter", "venue", "resolve", "publish", "total")
+        }
+        self._counters: dict[tuple[str, str, str, str], Any] = {}
+
+    def gauge(self, name: str, text: str, read: Callable[[], float]) -> None:
+        """Publish a value that is read when metrics are scraped."""
+        Gauge(name, text, registry=self.registry).set_function(read)
+
+    def labelled_gauge(self, name: str, text: str, label: str) -> Gauge:
+        """Publish a value by one label."""
+        return Gauge(name, text, [label], registry=self.registry)
+
+    def received(self, *, redelivered: bool) -> None:
+        """Count a delivery."""
+        self._received.inc()
+        if redelivered:
+            self._redelivered.inc()
+
+    def buried(self) -> None:
+        """Count a dead letter."""
+        self._dead.inc()
+
+    def published(self, seconds: float) -> None:
+        """Record how long the broker took to confirm an outcome."""
+        self._phases["publish"].observe(seconds)
+
+    def settled(self, outcome: Outcome, subject: Subject, journey: Journey, total_s: float) -> None:
+        """Count a settled signal and its phases."""
+        account = outcome.account if self._known_account(outcome.account) else "other"
+        labels = (subject.venue or "none", account, outcome.status.value, outcome.code or "none")
+        counter = self._counters.get(labels)
+        if counter is None:
+            counter = self._counters[labels] = self._outcomes.labels(*labels)
+        counter.inc()
+        phases = self._phases
+        phases["queue"].observe(journey.queued_ms / 1000)
+        phases["limiter"].observe(journey.limiter_ms / 1000)
+        phases["venue"].observe(journey.venue_ms / 1000)
+        phases["resolve"].observe(journey.resolve_ms / 1000)
+        phases["total"].observe(total_s)
+        if journey.lookups:
+            self._lookups.labels(labels[0]).inc(journey.lookups)
+        if journey.attempts:
+            self._attempts.labels(labels[0]).inc(journey.attempts)
+
+    def render(self) -> bytes:
+        """Return all metrics in the Prometheus text format."""
+        return generate_latest(self.registry)
+
+
+# --- Logs -------------------------------------------------------------------------------------------------------------
+
+LogFormat = Literal["auto", "json", "console"]
+
+
+def configure_logging(level: str, form: LogFormat) -> None:
+    """Write logs to standard error: JSON lines on a pipe, aligned and coloured on a terminal."""
+    number = logging.getLevelNamesMapping()[level.upper()]
+    as_json = form == "json" or (form == "auto" and not sys.stderr.isatty())
+    shared: list[Any] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.processors.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+    ]
+    if as_json:
+        renderer: list[Any] = [structlog.processors.format_exc_info, structlog.processors.JSONRenderer(_dumps)]
+    else:
+        renderer = [structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())]
+    structlog.configure(
+        processors=[*shared, *renderer],
+        wrapper_class=structlog.make_filtering_bound_logger(number),
+        logger_factory=structlog.PrintLoggerFactory(file=sys.stderr),
+        cache_logger_on_first_use=True,
+    )
+    # Client libraries report every lost connection at length; the worker says itself what follows from it.
+    logging.basicConfig(level=logging.CRITICAL, stream=sys.stderr)
+    for name in ("aiormq", "aio_pika", "asyncio"):
+        logging.getLogger(name).setLevel(logging.CRITICAL)
+
+
+def _dumps(event: Mapping[str, Any], **_: object) -> str:
+    return orjson.dumps(event, default=str).decode()
