@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # Find a RabbitMQ broker for Beeline, or start one.
 #
-#   deploy/broker.sh up        make sure that a broker answers; print its URL on standard output, progress on standard error
-#   deploy/broker.sh url       print the URL that `up` would hand out now, without starting anything; exit 1 when there is none
+#   deploy/broker.sh up        make sure that a broker answers and print its URL; progress goes to standard error
+#   deploy/broker.sh url       print the URL that `up` would hand out, but start nothing; exit 1 when there is none
 #   deploy/broker.sh status    say which broker that is and how it does
 #   deploy/broker.sh down      stop what `up` started, and nothing else
 #   deploy/broker.sh install   make sure that rabbitmq-server is installed (the tests start nodes of their own)
@@ -11,18 +11,19 @@
 #   1. BEELINE_AMQP_URL, when it is set: it must answer, nothing else is tried then
 #   2. a broker on 127.0.0.1:5672 that lets guest in
 #   3. a container, when a Docker engine runs here
-#   4. a private rabbitmq-server node on free ports of the loopback interface; Debian's package is installed for it when this
-#      user may do that. It is never registered as a service: no node of the system runs that nobody asked for.
+#   4. a private rabbitmq-server node on free ports of the loopback interface. Debian's package is installed for it
+#      when this user may do that; it is never left registered as a service of the system.
 #
-# BEELINE_BROKER_HOME says where the private node keeps its data, log and ports; default
-# ${XDG_STATE_HOME:-~/.local/state}/beeline/rabbitmq.
+# BEELINE_BROKER_HOME        where the private node keeps its data, log and ports;
+#                            default ${XDG_STATE_HOME:-~/.local/state}/beeline/rabbitmq
+# BEELINE_BROKER_LOCAL_URL   another address for step 2
 set -euo pipefail
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 home=${BEELINE_BROKER_HOME:-${XDG_STATE_HOME:-$HOME/.local/state}/beeline/rabbitmq}
 node=$here/rabbitmq/node.sh
 probe=$here/rabbitmq/probe.py
-local_url=amqp://guest:guest@127.0.0.1:5672/
+local_url=${BEELINE_BROKER_LOCAL_URL:-amqp://guest:guest@127.0.0.1:5672/}
 image=docker.io/library/rabbitmq:4
 start_timeout_s=90
 
@@ -144,7 +145,7 @@ apt_install() {
     --no-install-recommends "$@" >&2
 }
 
-# Debian starts a service as soon as it is installed, unless this policy says no. One that is there already stays as it is.
+# Debian starts a service as soon as it is installed, unless this policy says no. A policy that is there already stays.
 with_services_held() {
   local policy=/usr/sbin/policy-rc.d status=0
   if [[ -e $policy ]]; then
@@ -191,7 +192,8 @@ install_package() {
 find_broker() {
   local url
   if [[ -n ${BEELINE_AMQP_URL:-} ]]; then
-    answers "$BEELINE_AMQP_URL" || fail "BEELINE_AMQP_URL is set, but $(without_password "$BEELINE_AMQP_URL") does not answer"
+    answers "$BEELINE_AMQP_URL" ||
+      fail "BEELINE_AMQP_URL is set, but $(without_password "$BEELINE_AMQP_URL") does not answer"
     printf 'given %s\n' "$BEELINE_AMQP_URL"
   elif answers "$local_url" 2>/dev/null; then
     printf 'local %s\n' "$local_url"

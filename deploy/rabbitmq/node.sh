@@ -3,7 +3,8 @@
 # there, so that any number of nodes run side by side, as root or as an ordinary user, and none of them meets a
 # broker of the system.
 #
-#   node.sh new FOLDER [ROOT]    make the folder ready and choose free ports; ROOT: take RabbitMQ from that system tree (chroot)
+#   node.sh new FOLDER [ROOT]    make the folder ready and choose free ports; with ROOT, RabbitMQ is taken from that
+#                                system tree (see debootstrap.sh; root only)
 #   node.sh run FOLDER           become the node: this process turns into the broker, so its id is the broker's
 #   node.sh url FOLDER           print the node's AMQP URL
 #   node.sh ctl FOLDER ARGS...   rabbitmqctl against the node
@@ -61,8 +62,8 @@ load() {
   export RABBITMQ_PID_FILE=$folder/data/node.pid
 }
 
-# Replaces this process by the command, inside the node's system tree when it has one. The mounts belong to a namespace of
-# their own and vanish with the last process in it: nothing to unmount, nothing left behind by a SIGKILL.
+# Replaces this process by the command, inside the node's system tree when it has one. The mounts belong to a namespace
+# of their own and vanish with the last process in it: nothing to unmount, nothing left behind by a SIGKILL.
 become() {
   cd "$folder"
   [[ -n $ROOT ]] || exec "$@"
@@ -79,10 +80,12 @@ become() {
 run() {
   local server
   server=$(tool rabbitmq-server)
-  # The start script becomes the broker only when it believes that systemd watches it; else it would stay as a parent that a
-  # SIGKILL must not be sent to. No busy waiting: a node shares a small machine with the workers under test.
+  # The start script turns into the broker only when it believes that systemd watches it; else it stays as a parent,
+  # and its process id is of no use for a SIGKILL.
   export RUNNING_UNDER_SYSTEMD=true
-  export RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS="-kernel inet_dist_use_interface {127,0,0,1} +sbwt none +sbwtdcpu none +sbwtdio none"
+  # No busy waiting: a node shares a small machine with the workers under test.
+  local quiet="+sbwt none +sbwtdcpu none +sbwtdio none"
+  export RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS="-kernel inet_dist_use_interface {127,0,0,1} $quiet"
   become "$server"
 }
 
@@ -94,7 +97,8 @@ ctl() {
 
 # A recorded process id may have been given to another process since: the environment tells whose it is.
 owns() {
-  [[ -r /proc/$1/environ ]] && tr '\0' '\n' <"/proc/$1/environ" 2>/dev/null | grep -Fqx "RABBITMQ_MNESIA_BASE=$folder/data"
+  [[ -r /proc/$1/environ ]] &&
+    tr '\0' '\n' <"/proc/$1/environ" 2>/dev/null | grep -Fqx "RABBITMQ_MNESIA_BASE=$folder/data"
 }
 
 ready() {

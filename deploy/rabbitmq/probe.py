@@ -15,6 +15,7 @@ import struct
 import sys
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from urllib.parse import SplitResult, parse_qs, unquote, urlsplit
 
 ATTEMPT_TIMEOUT_S = 5.0
@@ -115,11 +116,10 @@ def log_in(url: str) -> None:
 def is_running(pid: int) -> bool:
     try:
         os.kill(pid, 0)
-    except ProcessLookupError:
+        # A process that has ended, but that its parent has not asked about yet, still takes signals.
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
         return False
-    except PermissionError:
-        return True
-    return True
 
 
 def delays(seconds: float) -> Iterator[float]:

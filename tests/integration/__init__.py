@@ -1,0 +1,1 @@
+"""Tests against real RabbitMQ nodes and real processes."""
