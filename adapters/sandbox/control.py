@@ -1,7 +1,7 @@
 """The control API under `/sandbox/`: look at everything, change everything.
 
-Pure; `docs/sandbox.md` lists it for users. Bodies and answers are JSON. Unknown fields, unknown names and wrong types are refused with 400 and a text
-that says which.
+Pure; `docs/sandbox.md` lists it for users. Bodies and answers are JSON. Unknown fields, unknown names and wrong types
+are refused with 400 and a text that says which.
 """
 
 from collections.abc import Callable, Mapping
