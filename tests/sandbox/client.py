@@ -17,7 +17,7 @@ from adapters.sandbox.config import AccountConfig, LimitConfig, SandboxConfig, d
 from adapters.sandbox.exchange import Exchange
 from adapters.sandbox.model import Dialect, SandboxReply, SandboxRequest
 
-START_MS = 1_795_000_000_000  # a whole minute of the venue's clock, and of every shorter window
+START_MS = 1_795_000_020_000  # a whole minute of the venue's clock, and of every shorter window
 BUY = {"symbol": "BTCUSDT", "side": "BUY"}
 
 
