@@ -47,7 +47,7 @@ fmt-check: $(READY) ## Say which files are not formatted
 .PHONY: lint
 lint: $(READY) ## Look for mistakes: ruff, and shellcheck for the scripts
 	$(BIN)/ruff check .
-	$(BIN)/shellcheck --severity=style $(SCRIPTS)
+	PATH="$(BIN):$$PATH" shellcheck --severity=style $(SCRIPTS)
 
 .PHONY: type
 type: $(READY) ## Check the types (mypy, strict)
