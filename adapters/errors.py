@@ -218,6 +218,13 @@ REFUSALS: Final[Mapping[str, ErrorEntry]] = {
             scope=Scope.VENUE,
         ),
         _own(
+            "internal_error",
+            Owner.BEELINE,
+            "An error in Beeline; the worker's log has it. Look the order up (`beeline order`) before sending again.",
+            landed=Landed.UNKNOWN,
+            scope=Scope.WORKER,
+        ),
+        _own(
             "resolution_exhausted",
             Owner.OPERATOR,
             "What became of the order could not be found out; look it up (`beeline order`) before sending again.",

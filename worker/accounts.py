@@ -163,7 +163,9 @@ def _secret(entry: dict[str, Any], name: str, file: Path) -> str:
     if not isinstance(value, str) or not value:
         raise _RefusedError(f"{name} must be a text")
     if not value.startswith("-----BEGIN ") and not all("!" <= character <= "~" for character in value):
-        raise _RefusedError(f"{name} contains white space or characters that cannot be printed; paste it again")
+        raise _RefusedError(
+            f"{name} contains white space or characters that cannot be printed; paste it again"
+        )
     return value
 
 
@@ -185,5 +187,7 @@ def _refuse_known_key(account: Account, keys: dict[str, str]) -> Account:
         return account
     first = keys.setdefault(account.signer.api_key, account.name)
     if first != account.name:
-        return _refuse(account, f"its api_key is already used by {first}; every account needs a key of its own")
+        return _refuse(
+            account, f"its api_key is already used by {first}; every account needs a key of its own"
+        )
     return account

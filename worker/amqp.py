@@ -30,7 +30,13 @@ CONNECT_TIMEOUT_S: Final = 10.0
 PUBLISH_TIMEOUT_S: Final = 5.0
 RPC_TIMEOUT_S: Final = 10.0
 
-BROKER_ERRORS: Final = (aiormq.exceptions.AMQPError, ConnectionError, OSError, TimeoutError, asyncio.InvalidStateError)
+BROKER_ERRORS: Final = (
+    aiormq.exceptions.AMQPError,
+    ConnectionError,
+    OSError,
+    TimeoutError,
+    asyncio.InvalidStateError,
+)
 """Everything that a broken link, channel or broker raises."""
 
 
@@ -69,7 +75,9 @@ OnMessage = Callable[[Message], None]
 class Line(Protocol):
     """One channel."""
 
-    async def consume(self, queue: str, on_message: OnMessage, arguments: Mapping[str, Any] | None = None) -> None:
+    async def consume(
+        self, queue: str, on_message: OnMessage, arguments: Mapping[str, Any] | None = None
+    ) -> None:
         """Start deliveries of a queue or stream; acknowledgements are ours to send."""
 
     def ack(self, tag: int, *, multiple: bool = False) -> None:
@@ -105,12 +113,12 @@ class Link(Protocol):
 class AmqpLine:
     """A channel of aiormq."""
 
-    def __init__(self, channel: aiormq.abc.AbstractChannel, on_lost: Callable[[str], None]) -> None:
+    def __init__(self, channel: aiormq.Channel, on_lost: Callable[[str], None]) -> None:
         self._channel = channel
         self._on_lost = on_lost
         channel.closing.add_done_callback(self._closed)
         self._leaving = False
-        channel.on_consumer_cancel_callbacks.add(self._cancelled)  # type: ignore[attr-defined]
+        channel.on_consumer_cancel_callbacks.add(self._cancelled)
 
     def _closed(self, _: object) -> None:
         if not self._leaving:
@@ -119,7 +127,9 @@ class AmqpLine:
     def _cancelled(self, _: object) -> None:
         self._on_lost("the broker cancelled a consumer")
 
-    async def consume(self, queue: str, on_message: OnMessage, arguments: Mapping[str, Any] | None = None) -> None:
+    async def consume(
+        self, queue: str, on_message: OnMessage, arguments: Mapping[str, Any] | None = None
+    ) -> None:
         """Start deliveries."""
 
         async def hand_over(delivered: DeliveredMessage) -> None:  # noqa: RUF029 - aiormq awaits callbacks
@@ -138,7 +148,7 @@ class AmqpLine:
         frame = aiormq.abc.ChannelFrame.marshall(
             channel_number=self._channel.number, frames=[Basic.Ack(delivery_tag=tag, multiple=multiple)]
         )
-        self._channel.write_queue.put_nowait(frame)  # type: ignore[attr-defined]
+        self._channel.write_queue.put_nowait(frame)
 
     async def ping(self, queue: str) -> int:
         """One round trip."""
@@ -213,7 +223,9 @@ class AmqpLink:
         channel = await self.open_channel(confirms=confirms)
         if prefetch:
             await guarded(channel.set_qos(prefetch_count=prefetch, timeout=RPC_TIMEOUT_S))
-        return AmqpLine(await channel.get_underlay_channel(), self._fail)
+        underlay = await channel.get_underlay_channel()
+        assert isinstance(underlay, aiormq.Channel)  # noqa: S101 - the only implementation there is
+        return AmqpLine(underlay, self._fail)
 
     async def lost(self) -> None:
         """Wait until the connection or one of its lines is gone."""
@@ -271,14 +283,13 @@ async def guarded(awaitable: Awaitable[T]) -> T:
 
 
 def _read(delivered: DeliveredMessage) -> Message:
-    properties = delivered.header.properties
+    delivery, properties = delivered.delivery, delivered.header.properties
+    assert isinstance(delivery, Basic.Deliver)  # noqa: S101 - consumers get nothing else
     headers = properties.headers or {}
-    redelivered = bool(delivered.delivery.redelivered)
-    if headers:
-        redelivered = redelivered or bool(headers.get("x-acquired-count") or headers.get("x-delivery-count"))
+    seen = delivery.redelivered or headers.get("x-acquired-count") or headers.get("x-delivery-count")
     return Message(
         body=delivered.body,
-        routing_key=delivered.delivery.routing_key or "",
+        routing_key=delivery.routing_key or "",
         headers=headers,
         message_id=properties.message_id,
         correlation_id=properties.correlation_id,
@@ -286,6 +297,6 @@ def _read(delivered: DeliveredMessage) -> Message:
         reply_to=properties.reply_to,
         timestamp=properties.timestamp,
         content_type=properties.content_type,
-        redelivered=redelivered,
-        tag=delivered.delivery.delivery_tag,
+        redelivered=bool(seen),
+        tag=delivery.delivery_tag or 0,
     )

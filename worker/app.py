@@ -13,6 +13,7 @@ import random
 import signal
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -85,7 +86,9 @@ class Worker:
         self._listen_for_signals()
         status = StatusServer(self._telemetry, self.status, self.obstacles)
         port = await status.start(self._settings.http_host, self._settings.http_port)
-        log.info("status served", url=f"http://{self._settings.http_host}:{port}/", worker=self._settings.worker_id)
+        log.info(
+            "status served", url=f"http://{self._settings.http_host}:{port}/", worker=self._settings.worker_id
+        )
         try:
             async with asyncio.TaskGroup() as tasks:
                 self._build(tasks)
@@ -145,14 +148,21 @@ class Worker:
 
     def _measure(self) -> None:
         telemetry = self._telemetry
-        telemetry.gauge("beeline_shards_owned", "Shards this worker serves.", lambda: len(self._consumer.owned))
-        telemetry.gauge("beeline_signals_in_flight", "Signals being worked on.", lambda: self._dispatcher.in_flight)
+        telemetry.gauge(
+            "beeline_shards_owned", "Shards this worker serves.", lambda: len(self._consumer.owned)
+        )
+        telemetry.gauge(
+            "beeline_signals_in_flight", "Signals being worked on.", lambda: self._dispatcher.in_flight
+        )
         telemetry.gauge("beeline_lanes_busy", "Lanes with work.", lambda: self._lanes.busy)
         telemetry.gauge("beeline_accounts", "Accounts that may trade.", self._usable_accounts)
-        telemetry.gauge("beeline_lease_remaining_seconds", "Time left to send orders.", self._lease_remaining_s)
-        telemetry.gauge("beeline_connections_total", "Consuming connections so far.", lambda: self._epochs)
+        telemetry.gauge(
+            "beeline_lease_remaining_seconds", "Time left to send orders.", self._lease_remaining_s
+        )
         self._clock_gauges = {
-            "offset": telemetry.labelled_gauge("beeline_clock_offset_seconds", "Venue minus wall clock.", "venue"),
+            "offset": telemetry.labelled_gauge(
+                "beeline_clock_offset_seconds", "Venue minus wall clock.", "venue"
+            ),
             "uncertainty": telemetry.labelled_gauge(
                 "beeline_clock_uncertainty_seconds", "Bound of the error of the venue's time.", "venue"
             ),
@@ -170,7 +180,11 @@ class Worker:
         """Open a gateway for each venue and address in use."""
         for account in self._accounts.values():
             if account.refused is not None:
-                log.error("account refused; its signals are answered account_refused", account=account.name, reason=account.refused)
+                log.error(
+                    "account refused; its signals are answered account_refused",
+                    account=account.name,
+                    reason=account.refused,
+                )
             key = (account.venue, account.base_url)
             if account.signer is None or key in self._gateways:
                 continue
@@ -187,8 +201,10 @@ class Worker:
             self._prices[key] = Prices(gateway, self._clock)
             tasks.create_task(gateway.clock.run())
             tasks.create_task(gateway.keep_rules_fresh())
-            self._clock_gauges["offset"].labels(account.venue).set_function(lambda g=gateway: _offset_s(g))
-            self._clock_gauges["uncertainty"].labels(account.venue).set_function(lambda g=gateway: _uncertainty_s(g))
+            self._clock_gauges["offset"].labels(account.venue).set_function(partial(_offset_s, gateway))
+            self._clock_gauges["uncertainty"].labels(account.venue).set_function(
+                partial(_uncertainty_s, gateway)
+            )
 
     async def _follow_accounts(self, tasks: asyncio.TaskGroup) -> None:
         """Load the accounts again when their files change or on SIGHUP; a file that is broken changes nothing."""
@@ -246,7 +262,9 @@ class Worker:
                     log.warning("broker connection lost, connecting again", connection=name, reason=reason)
                 except BrokerError as error:
                     tries = 1
-                    log.warning("broker connection failed, connecting again", connection=name, reason=str(error))
+                    log.warning(
+                        "broker connection failed, connecting again", connection=name, reason=str(error)
+                    )
                 except TopologyError as error:
                     self._fail(error)
                 finally:
@@ -275,6 +293,7 @@ class Worker:
         await declare(link, self._names)
         await bind_accounts(link, self._names, self._account_shards())
         self._epochs += 1
+        self._telemetry.connected()
         epoch = Epoch(self._clock, self._settings.heartbeat, self._epochs)
         line = await link.open_line()
         lease_queue = self._names.signals_queue(0)
@@ -357,7 +376,10 @@ class Worker:
         except TimeoutError:
             log.warning("drain timed out", in_flight=self._dispatcher.in_flight)
         if self._dispatcher.in_flight:
-            log.warning("stopping with signals in flight; their next owner asks the venue", in_flight=self._dispatcher.in_flight)
+            log.warning(
+                "stopping with signals in flight; their next owner asks the venue",
+                in_flight=self._dispatcher.in_flight,
+            )
         else:
             await self._consumer.release()
         log.info("drained")
@@ -392,7 +414,12 @@ class Worker:
             "lanes": self._lanes.busy,
             "lease_remaining_s": round(self._lease_remaining_s(), 3),
             "accounts": [
-                {"name": account.name, "venue": account.venue, "label": account.label, "refused": account.refused}
+                {
+                    "name": account.name,
+                    "venue": account.venue,
+                    "label": account.label,
+                    "refused": account.refused,
+                }
                 for account in self._accounts.values()
             ],
             "holds": self._holds(),
@@ -475,4 +502,3 @@ async def run_worker(settings: Settings, *, burst: bool) -> None:
     """
     accounts = load_accounts(settings.accounts, discover())
     await Worker(settings, accounts, burst=burst).run()
-

@@ -154,7 +154,9 @@ class Consumer:
         line = await link.open_line(prefetch=UNROUTED_PREFETCH)
         await line.consume(self._names.unrouted, self._receiver(link, line, epoch, None))
 
-    def _receiver(self, link: Link, line: Line, epoch: Epoch, shard: Shard | None) -> Callable[[Message], None]:
+    def _receiver(
+        self, link: Link, line: Line, epoch: Epoch, shard: Shard | None
+    ) -> Callable[[Message], None]:
         def on_message(message: Message) -> None:
             delivery = Delivery(
                 message=message,
@@ -227,7 +229,9 @@ class Consumer:
                 await shard.line.ping(self._names.signals_queue(shard.number))
                 await self._control.announce_release(shard.number, lambda: shard.epoch.is_alive)  # noqa: B023 - awaited
             except BrokerError as error:
-                log.warning("shard not released cleanly; its next owner asks the venue first", reason=str(error))
+                log.warning(
+                    "shard not released cleanly; its next owner asks the venue first", reason=str(error)
+                )
         for shard in self._current():
             await shard.line.close()
 

@@ -26,7 +26,9 @@ log = structlog.get_logger("beeline.control")
 class Control:
     """This worker's reading of the control stream, and its voice on it."""
 
-    def __init__(self, names: Names, publisher: Publisher, clock: Clock, *, worker_id: str, lease_ms: float) -> None:
+    def __init__(
+        self, names: Names, publisher: Publisher, clock: Clock, *, worker_id: str, lease_ms: float
+    ) -> None:
         self._names, self._publisher, self._clock = names, publisher, clock
         self._worker_id, self._lease_ms = worker_id, lease_ms
         self.incarnation = uuid4().hex
@@ -75,7 +77,9 @@ class Control:
                         await seen.wait()
                     return self.history(shard)
                 except TimeoutError:
-                    log.warning("a take-over did not come back on the control stream, announcing again", shard=shard)
+                    log.warning(
+                        "a take-over did not come back on the control stream, announcing again", shard=shard
+                    )
             return None
         finally:
             del self._awaited[identity]
@@ -93,7 +97,9 @@ class Control:
             "lease_ms": self._lease_ms,
             "at_ms": self._clock.wall_ms(),
         }
-        message = Message(body=orjson.dumps(record), routing_key=self._names.control, message_id=identity, type=kind)
+        message = Message(
+            body=orjson.dumps(record), routing_key=self._names.control, message_id=identity, type=kind
+        )
         return await self._publisher.publish("", message, wanted=wanted)
 
 
@@ -113,5 +119,3 @@ def _read(message: Message) -> OwnershipRecord | None:
     except (orjson.JSONDecodeError, AttributeError, KeyError, TypeError, ValueError):
         log.warning("a record on the control stream is unreadable and was passed over")
         return None
-
-

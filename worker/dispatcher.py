@@ -116,7 +116,9 @@ class Dispatcher:
         try:
             self._dispatch(delivery)
         except Exception:
-            log.exception("message moved to the dead letters: it cannot be handled, which is an error in Beeline")
+            log.exception(
+                "message moved to the dead letters: it cannot be handled, which is an error in Beeline"
+            )
             self._spawn(self._bury(delivery, "internal error"))
 
     def _dispatch(self, delivery: Delivery) -> None:
@@ -201,7 +203,9 @@ class Dispatcher:
             client_order_id=None,
         )
         queued_ms = max(0.0, delivery.received_ms - self._created_ms(delivery))
-        journey = Journey(received_s=delivery.received_s, queued_ms=queued_ms, redelivered=delivery.redelivered)
+        journey = Journey(
+            received_s=delivery.received_s, queued_ms=queued_ms, redelivered=delivery.redelivered
+        )
         outcome = self._build(subject, settlement, journey)
         remember = code != "signal_id_conflict"
         self._spawn(self._answer(outcome, [delivery], remember=remember))
@@ -209,7 +213,9 @@ class Dispatcher:
 
     # --- Out
 
-    def settle(self, execution: Execution, subject: Subject, settlement: Settlement, asked: Order | None) -> None:
+    def settle(
+        self, execution: Execution, subject: Subject, settlement: Settlement, asked: Order | None
+    ) -> None:
         """Answer a signal that was worked on."""
         outcome = self._build(subject, settlement, execution.journey, asked)
         execution.outcome = outcome
@@ -233,7 +239,9 @@ class Dispatcher:
     async def _answer(self, outcome: Outcome, deliveries: list[Delivery], *, remember: bool) -> bool:
         """Publish, then remember, then acknowledge, for each delivery; `False` when all are of ended epochs."""
         answered = False
-        for delivery in deliveries:  # grows while it is walked through: further deliveries of the signal may join
+        for (
+            delivery
+        ) in deliveries:  # grows while it is walked through: further deliveries of the signal may join
             number = delivery.shard.number if delivery.shard else None
             message = self._message(outcome, number, delivery.message)
             began_s = self._clock.monotonic()
@@ -293,7 +301,9 @@ class Dispatcher:
 
     # --- Helpers
 
-    def _build(self, subject: Subject, settlement: Settlement, journey: Journey, asked: Order | None = None) -> Outcome:
+    def _build(
+        self, subject: Subject, settlement: Settlement, journey: Journey, asked: Order | None = None
+    ) -> Outcome:
         return build_outcome(
             subject,
             settlement,

@@ -15,7 +15,17 @@ import structlog
 
 from adapters.base import Adapter, Flow
 from adapters.errors import Retry, Scope, VenueError
-from adapters.model import Answer, Call, LimitKind, Purpose, RateLimit, Reply, Security, SymbolRules, VenueRules
+from adapters.model import (
+    Answer,
+    Call,
+    LimitKind,
+    Purpose,
+    RateLimit,
+    Reply,
+    Security,
+    SymbolRules,
+    VenueRules,
+)
 from adapters.signing import Signer
 from adapters.usage import read_usage
 from worker.clock_sync import Clock, Sender, VenueClock
@@ -114,7 +124,14 @@ class Gateway:
     """One venue at one address."""
 
     def __init__(
-        self, adapter: Adapter, base_url: str, sender: Sender, clock: Clock, *, recv_window_ms: int, ip_share: float
+        self,
+        adapter: Adapter,
+        base_url: str,
+        sender: Sender,
+        clock: Clock,
+        *,
+        recv_window_ms: int,
+        ip_share: float,
     ) -> None:
         self.adapter, self.base_url = adapter, base_url
         self.recv_window_ms = recv_window_ms
@@ -170,7 +187,9 @@ class Gateway:
         )
         sent_s, sent_ms = self._time.monotonic(), self._venue_ms()
         if not sending.may_send():
-            release(reservation, sent_at_ms=sent_ms, free=frozenset(budget for budget, _ in reservation.costs))
+            release(
+                reservation, sent_at_ms=sent_ms, free=frozenset(budget for budget, _ in reservation.costs)
+            )
             return Fenced()
         try:
             answer = await self._sender.send(request)
@@ -191,7 +210,11 @@ class Gateway:
         while True:
             now_ms, guard_ms = self._venue_ms(), self._guard_ms()
             reservation = reserve(
-                costs, now_ms + self._hold_ms(sending), share=SHARES[call.purpose], guard_ms=guard_ms, in_order=in_order
+                costs,
+                now_ms + self._hold_ms(sending),
+                share=SHARES[call.purpose],
+                guard_ms=guard_ms,
+                in_order=in_order,
             )
             wait_ms = reservation.ready_at_ms - now_ms
             if sending.deadline_ms is not None and self._time.wall_ms() + wait_ms > sending.deadline_ms:
@@ -232,7 +255,9 @@ class Gateway:
         release(reservation, sent_at_ms=sent_ms, free=free)
         if isinstance(answer, Reply):
             for kind, interval_s, count in read_usage(answer.headers):
-                limits = sending.budget.limits if kind is LimitKind.ORDERS and sending.budget else self.ip_limits
+                limits = (
+                    sending.budget.limits if kind is LimitKind.ORDERS and sending.budget else self.ip_limits
+                )
                 limits.observe(kind, interval_s, count, sent_at_ms=sent_ms)
         if error is not None and error.entry.retry is Retry.AFTER_HOLD:
             self._stay_away(sending, error)
@@ -243,7 +268,9 @@ class Gateway:
                 sending.budget.hold.succeed(now_s)
 
     def _stay_away(self, sending: Sending, error: VenueError) -> None:
-        account_only = error.entry.scope in (Scope.ACCOUNT, Scope.ORDER, Scope.SYMBOL) and sending.budget is not None
+        account_only = (
+            error.entry.scope in (Scope.ACCOUNT, Scope.ORDER, Scope.SYMBOL) and sending.budget is not None
+        )
         hold = sending.budget.hold if account_only and sending.budget is not None else self.hold
         advised_s = error.hold_ms / 1000 if error.hold_ms is not None else None
         if error.banned_until_ms is not None:
@@ -326,7 +353,9 @@ class Gateway:
         while True:
             error = await self._refresh_rules()
             if error is not None:
-                log.warning("symbol rules could not be read, trying again", venue=self.adapter.name, code=error.code)
+                log.warning(
+                    "symbol rules could not be read, trying again", venue=self.adapter.name, code=error.code
+                )
             await asyncio.sleep(RULES_INTERVAL_S if error is None else RULES_RETRY_S)
 
 

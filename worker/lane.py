@@ -148,7 +148,10 @@ class Work:
             self._desk.dispatcher.abandon(self._execution)
             return
         except Exception:
-            log.exception("signal ends as internal_error, which is an error in Beeline", signal_id=self._signal.signal_id)
+            log.exception(
+                "signal ends as internal_error, which is an error in Beeline",
+                signal_id=self._signal.signal_id,
+            )
             settlement = self._internal_error()
         self._desk.dispatcher.settle(self._execution, self._subject(), settlement, self._asked)
 
@@ -168,6 +171,7 @@ class Work:
         if not account.allows(signal.symbol):
             return _rejected(refusal("symbol_not_allowed"))
         trade = Trade(self._desk, self._execution, account, self._valid_until_ms)
+        settlement: Settlement
         match signal.action:
             case Action.PLACE:
                 settlement, self._asked = await Placement(trade).run()
@@ -364,7 +368,9 @@ class Placement:
         return self._advance(case, Sighted(sighting=_asked(sighting), asked_ms=asked_ms))
 
     def _advance(self, case: Case, fact: Answered | Sighted) -> tuple[Case, Step]:
-        unresolved = refusal("resolution_exhausted", detail=f"It began with {case.error.code}" if case.error else None)
+        unresolved = refusal(
+            "resolution_exhausted", detail=f"It began with {case.error.code}" if case.error else None
+        )
         return advance(case, fact, self._trade.moment(), self._trade.expired(case.error), unresolved)
 
     async def _prepare(self) -> VenueError | None:
@@ -535,7 +541,9 @@ class Clearance:
             return Settlement(status=Status.VALIDATED, landed=Landed.NO)
         error: VenueError | None = None
         while trade.is_valid:
-            sweep = await trade.gateway.drive(trade.adapter.cancel_all(rules.symbol), trade.sending, trade.count)
+            sweep = await trade.gateway.drive(
+                trade.adapter.cancel_all(rules.symbol), trade.sending, trade.count
+            )
             match sweep:
                 case Fenced():
                     raise AbandonedError
@@ -558,7 +566,9 @@ class Clearance:
             trade.check_owned()
             tries += 1
         if sent:
-            return Settlement(status=Status.UNKNOWN, landed=Landed.UNKNOWN, error=refusal("resolution_exhausted"))
+            return Settlement(
+                status=Status.UNKNOWN, landed=Landed.UNKNOWN, error=refusal("resolution_exhausted")
+            )
         return _expire(trade.expired(error)).settlement
 
 

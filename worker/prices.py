@@ -26,7 +26,9 @@ class Prices:
             if known is not None and self._clock.monotonic() - known[0] < MAX_AGE_S:
                 return known[1]
             sending = Sending(signer=None, budget=None, may_send=lambda: True)
-            price = await self._gateway.drive(self._gateway.adapter.last_price(symbol), sending, lambda _: None)
+            price = await self._gateway.drive(
+                self._gateway.adapter.last_price(symbol), sending, lambda _: None
+            )
             if isinstance(price, Throttled | Fenced):
                 return None
             if isinstance(price, Decimal):

@@ -63,9 +63,13 @@ class Publisher:
             try:
                 await line.publish(exchange, message, mandatory=mandatory)
             except UnroutableError:
-                log.error("no queue takes this message, trying again; run `beeline topology`", exchange=exchange)
+                log.error(
+                    "no queue takes this message, trying again; run `beeline topology`", exchange=exchange
+                )
             except BrokerError as error:
-                log.warning("publish failed, trying again on a fresh channel", exchange=exchange, reason=str(error))
+                log.warning(
+                    "publish failed, trying again on a fresh channel", exchange=exchange, reason=str(error)
+                )
                 await self._replace(line)
             else:
                 return True

@@ -30,7 +30,14 @@ log = structlog.get_logger("beeline.memory")
 
 
 async def recall_shard(
-    link: Link, publisher: Publisher, names: Names, shard: int, *, memory_s: float, now_ms: float, wanted: Callable[[], bool]
+    link: Link,
+    publisher: Publisher,
+    names: Names,
+    shard: int,
+    *,
+    memory_s: float,
+    now_ms: float,
+    wanted: Callable[[], bool],
 ) -> ShardMemory | None:
     """Read a shard's answers; `None` when nobody wants them any more.
 

@@ -15,7 +15,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 PREFIX: Final = "BEELINE_"
 
-TOOL_VARIABLES: Final = frozenset({"BEELINE_BROKER_HOME", "BEELINE_BROKER_LOG"})
+TOOL_VARIABLES: Final = frozenset({"BEELINE_BROKER_HOME", "BEELINE_BROKER_LOCAL_URL"})
 """Read by `deploy/broker.sh`, not by the worker."""
 
 
@@ -35,7 +35,9 @@ class Settings(BaseSettings):
     amqp_url: SecretStr = Field(
         default=SecretStr("amqp://guest:guest@127.0.0.1:5672/"), description="the broker; amqps:// for TLS"
     )
-    namespace: str = Field(default="beeline", pattern=r"^[A-Za-z0-9_.-]{1,64}$", description="first part of all names")
+    namespace: str = Field(
+        default="beeline", pattern=r"^[A-Za-z0-9_.-]{1,64}$", description="first part of all names"
+    )
     shards: int = Field(default=32, ge=1, le=1024, description="number of shards, fixed for a namespace")
     accounts: Path = Field(default=Path("accounts.toml"), description="account file or a folder of them")
     worker_id: str = Field(
@@ -46,16 +48,26 @@ class Settings(BaseSettings):
     http_host: str = Field(default="127.0.0.1", description="where /metrics and the status page listen")
     http_port: int = Field(default=9464, ge=0, le=65535, description="0 takes a free port and logs it")
     signal_ttl: float = Field(default=30.0, gt=0, le=900, description="validity of a signal that names none")
-    recv_window_ms: int = Field(default=5000, ge=100, le=60000, description="how long a signed request is acceptable")
+    recv_window_ms: int = Field(
+        default=5000, ge=100, le=60000, description="how long a signed request is acceptable"
+    )
     heartbeat: int = Field(default=5, ge=2, le=300, description="AMQP heartbeat; the lease follows from it")
     prefetch: int = Field(default=50, ge=1, le=2000, description="unacknowledged signals per shard")
     venue_timeout: float = Field(default=11.0, gt=0, le=120, description="how long a reply may take")
     resolution_budget: float = Field(default=300.0, gt=0, le=3600, description="then the outcome is unknown")
     memory: float = Field(default=900.0, ge=1, le=86400, description="how long an answered id is known")
-    drain_timeout: float = Field(default=60.0, gt=0, le=3600, description="how long a stop may wait for orders")
-    ip_share: float = Field(default=1.0, gt=0, le=1, description="this worker's share of the IP's weight budget")
-    egress: str = Field(default="default", pattern=r"^[\w.-]{1,64}$", description="name of the egress IP group")
-    log_level: Literal["debug", "info", "warning", "error"] = Field(default="info", description="least severe line")
+    drain_timeout: float = Field(
+        default=60.0, gt=0, le=3600, description="how long a stop may wait for orders"
+    )
+    ip_share: float = Field(
+        default=1.0, gt=0, le=1, description="this worker's share of the IP's weight budget"
+    )
+    egress: str = Field(
+        default="default", pattern=r"^[\w.-]{1,64}$", description="name of the egress IP group"
+    )
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        default="info", description="least severe line"
+    )
     log_format: Literal["auto", "json", "console"] = Field(default="auto", description="auto: json on a pipe")
 
     @model_validator(mode="after")
@@ -82,7 +94,9 @@ def load_settings(**overrides: object) -> Settings:
     try:
         return Settings(**given)  # type: ignore[arg-type]  # pydantic validates what the command line gave
     except ValidationError as error:
-        raise SettingsError("\n".join(_problem(item["loc"], item["msg"]) for item in error.errors())) from None
+        raise SettingsError(
+            "\n".join(_problem(item["loc"], item["msg"]) for item in error.errors())
+        ) from None
 
 
 def _problem(location: tuple[int | str, ...], message: str) -> str:

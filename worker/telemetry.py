@@ -24,22 +24,38 @@ class Telemetry:
     def __init__(self, known_account: Callable[[str], bool]) -> None:
         self._known_account = known_account
         self.registry = CollectorRegistry()
-        own = {"registry": self.registry}
-        self._received = Counter("beeline_signals_received_total", "Deliveries taken from the broker.", **own)
-        self._redelivered = Counter("beeline_signals_redelivered_total", "Deliveries that were delivered before.", **own)
-        self._dead = Counter("beeline_dead_letters_total", "Messages without an id, moved to the dead letters.", **own)
-        self._outcomes = Counter(
-            "beeline_outcomes_total", "Signals settled.", ["venue", "account", "status", "code"], **own
+        own = self.registry
+        self._received = Counter(
+            "beeline_signals_received_total", "Deliveries taken from the broker.", registry=own
         )
-        self._lookups = Counter("beeline_lookups_total", "Look-ups of orders at a venue.", ["venue"], **own)
-        self._attempts = Counter("beeline_placements_total", "Requests that place or cancel.", ["venue"], **own)
+        self._redelivered = Counter(
+            "beeline_signals_redelivered_total", "Deliveries that were delivered before.", registry=own
+        )
+        self._dead = Counter(
+            "beeline_dead_letters_total", "Messages without an id, moved to the dead letters.", registry=own
+        )
+        self._outcomes = Counter(
+            "beeline_outcomes_total", "Signals settled.", ["venue", "account", "status", "code"], registry=own
+        )
+        self._lookups = Counter(
+            "beeline_lookups_total", "Look-ups of orders at a venue.", ["venue"], registry=own
+        )
+        self._attempts = Counter(
+            "beeline_placements_total", "Requests that place or cancel.", ["venue"], registry=own
+        )
         self._seconds = Histogram(
-            "beeline_signal_seconds", "Time a signal took, by phase.", ["phase"], buckets=BUCKETS, **own
+            "beeline_signal_seconds",
+            "Time a signal took, by phase.",
+            ["phase"],
+            buckets=BUCKETS,
+            registry=own,
         )
         self._phases = {
-            phase: self._seconds.labels(phase) for phase in ("queue", "limiter", "venue", "resolve", "publish", "total")
+            phase: self._seconds.labels(phase)
+            for phase in ("queue", "limiter", "venue", "resolve", "publish", "total")
         }
-        self._counters: dict[tuple[str, str, str, str], Any] = {}
+        self._connections = Counter("beeline_connections_total", "Consuming connections made.", registry=own)
+        self._counters: dict[tuple[str, str, str, str], Counter] = {}
 
     def gauge(self, name: str, text: str, read: Callable[[], float]) -> None:
         """Publish a value that is read when metrics are scraped."""
@@ -54,6 +70,10 @@ class Telemetry:
         self._received.inc()
         if redelivered:
             self._redelivered.inc()
+
+    def connected(self) -> None:
+        """Count a consuming connection."""
+        self._connections.inc()
 
     def buried(self) -> None:
         """Count a dead letter."""
@@ -102,7 +122,10 @@ def configure_logging(level: str, form: LogFormat) -> None:
         structlog.processors.TimeStamper(fmt="iso", utc=True),
     ]
     if as_json:
-        renderer: list[Any] = [structlog.processors.format_exc_info, structlog.processors.JSONRenderer(_dumps)]
+        renderer: list[Any] = [
+            structlog.processors.format_exc_info,
+            structlog.processors.JSONRenderer(_dumps),
+        ]
     else:
         renderer = [structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())]
     structlog.configure(

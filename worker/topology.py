@@ -123,7 +123,6 @@ async def bind_accounts(link: AmqpLink, names: Names, shards: Iterable[tuple[str
         ) from None
 
 
-
 def _explain(text: str, names: Names) -> str:
     """Turn the broker's refusal into what an operator should do."""
     if names.shard_count in text and (numbers := re.findall(r"'(\d+)'", text)):

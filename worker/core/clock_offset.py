@@ -113,7 +113,9 @@ class ClockOffset:
         elapsed_s = now_s - best.midpoint_s
         drifted_ms = elapsed_s * self.drift_ppm / 1000
         uncertainty_ms = best.round_trip_ms / 2 + RESOLUTION_MS + abs(elapsed_s) * DRIFT_BOUND_PPM / 1000
-        return ClockReading(venue_ms=now_s * 1000 + best.offset_ms + drifted_ms, uncertainty_ms=uncertainty_ms)
+        return ClockReading(
+            venue_ms=now_s * 1000 + best.offset_ms + drifted_ms, uncertainty_ms=uncertainty_ms
+        )
 
 
 def stamp_ms(reading: ClockReading) -> int:

@@ -174,11 +174,11 @@ def _order_document(asked: Order | None, report: ExecutionReport | None) -> dict
         return None
     known = report or ExecutionReport(client_order_id="", venue_order_id="", symbol="")
     wanted = {
-        "side": known.side or (asked and asked.side),
-        "type": known.type or (asked and asked.type),
-        "time_in_force": known.time_in_force or (asked and asked.time_in_force),
-        "quantity": _text(_first(asked and asked.quantity, known.quantity)),
-        "price": _text(_first(asked and asked.price, known.price)),
+        "side": asked.side if asked else known.side,
+        "type": asked.type if asked else known.type,
+        "time_in_force": asked.time_in_force if asked else known.time_in_force,
+        "quantity": _text(_first(asked.quantity if asked else None, known.quantity)),
+        "price": _text(_first(asked.price if asked else None, known.price)),
     }
     average = known.average_price
     return wanted | {
@@ -225,6 +225,7 @@ def settle_placement(report: ExecutionReport, asked: Order) -> Settlement:
     """Tell what became of a placed order that the venue reported."""
     executed = bool(report.executed_quantity)
     landed = Landed.YES
+    status: Status
     match report.state:
         case OrderState.FILLED:
             status = Status.FILLED
@@ -232,8 +233,8 @@ def settle_placement(report: ExecutionReport, asked: Order) -> Settlement:
             status = Status.RESTING
         case OrderState.REJECTED:
             status, landed = (Status.PARTIALLY_FILLED, landed) if executed else (Status.REJECTED, Landed.NO)
-        case OrderState.CANCELLED | OrderState.EXPIRED:
-            status = _closed_status(report.state, asked, executed=executed)
+        case OrderState.CANCELLED | OrderState.EXPIRED as state:
+            status = _closed_status(state, asked, executed=executed)
     return Settlement(status=status, landed=landed, report=report)
 
 

@@ -144,7 +144,12 @@ Step = Place | LookUp | Settle
 
 
 def begin(
-    order: Order, *, valid_until_ms: float, recv_window_ms: float, budget_ms: float, suspect_until_ms: float | None
+    order: Order,
+    *,
+    valid_until_ms: float,
+    recv_window_ms: float,
+    budget_ms: float,
+    suspect_until_ms: float | None,
 ) -> tuple[Case, Step]:
     """Open a case.
 
@@ -171,7 +176,9 @@ def begin(
     return case, Place() if phase is Phase.READY else LookUp()
 
 
-def advance(case: Case, fact: Fact, now: Moment, expired: VenueError, unresolved: VenueError) -> tuple[Case, Step]:
+def advance(
+    case: Case, fact: Fact, now: Moment, expired: VenueError, unresolved: VenueError
+) -> tuple[Case, Step]:
     """Take one fact in and say what to do next.
 
     Args:
@@ -218,7 +225,10 @@ def _reported(case: Case, context: Context) -> tuple[Case, Step]:
     report, now = context.report, context.now
     landed_at_ms = case.landed_at_ms if case.landed_at_ms is not None else now.mono_ms
     known = replace(
-        case, phase=Phase.LANDED, landed_at_ms=landed_at_ms, venue_order_id=report.venue_order_id or case.venue_order_id
+        case,
+        phase=Phase.LANDED,
+        landed_at_ms=landed_at_ms,
+        venue_order_id=report.venue_order_id or case.venue_order_id,
     )
     if _is_final(report, case.order):
         return known, Settle(settlement=settle_placement(report, case.order))

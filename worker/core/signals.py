@@ -15,7 +15,15 @@ from hashlib import blake2b
 from typing import Annotated, Any, Final, Self
 
 import orjson
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    ValidationError,
+    model_validator,
+)
 
 from adapters.model import OrderType, PositionSide, Side, TimeInForce
 
@@ -93,7 +101,9 @@ def _read_decimal(value: object) -> object:
         raise ValueError('must be a decimal number, best as a string such as "0.01"')  # noqa: TRY004 - pydantic wants it
     text = str(value)
     if not _DECIMAL.fullmatch(text):
-        raise ValueError('must be a plain decimal number such as "0.01": digits and one point, no exponent, no sign')
+        raise ValueError(
+            'must be a plain decimal number such as "0.01": digits and one point, no exponent, no sign'
+        )
     whole, _, fraction = text.lstrip("-").partition(".")
     if len(whole) > _MAX_DIGITS or len(fraction) > _MAX_DIGITS:
         raise ValueError(f"must have at most {_MAX_DIGITS} digits before and {_MAX_DIGITS} after the point")
@@ -116,7 +126,9 @@ def _read_instant(value: object) -> object:
 
 
 Amount = Annotated[Decimal, BeforeValidator(_read_decimal, json_schema_input_type=str | float)]
-Instant = Annotated[int, BeforeValidator(_read_instant, json_schema_input_type=str | int), Field(ge=0, le=10**14)]
+Instant = Annotated[
+    int, BeforeValidator(_read_instant, json_schema_input_type=str | int), Field(ge=0, le=10**14)
+]
 SignalId = Annotated[str, StringConstraints(min_length=1, max_length=MAX_SIGNAL_ID_LENGTH)]
 AccountName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
 SymbolText = Annotated[str, StringConstraints(pattern=r"^[\w.-]{1,32}(/[\w.-]{1,32})?$")]
@@ -158,12 +170,16 @@ class SignalV1(BaseModel):
     price: Amount | None = None
     stop_price: Amount | None = None
     trailing_delta: Amount | None = Field(default=None, description="basis points")
-    time_in_force: TimeInForce | None = Field(default=None, strict=False, description="default gtc for limits")
+    time_in_force: TimeInForce | None = Field(
+        default=None, strict=False, description="default gtc for limits"
+    )
     reduce_only: bool | None = Field(default=None, description="futures only")
     close_position: bool | None = Field(default=None, description="futures only")
     position_side: PositionSide | None = Field(default=None, strict=False, description="futures only")
     cancels: SignalId | None = Field(default=None, description="signal_id of the order to cancel")
-    valid_until: Instant | None = Field(default=None, description="past it nothing is sent; capped at 15 minutes")
+    valid_until: Instant | None = Field(
+        default=None, description="past it nothing is sent; capped at 15 minutes"
+    )
     dry_run: bool = Field(default=False, description="validate against the venue's rules, place nothing")
 
     @model_validator(mode="after")
@@ -178,7 +194,9 @@ def _action_problems(signal: SignalV1) -> list[str]:
     if signal.action is Action.PLACE:
         return _place_problems(signal)
     problems = [
-        f"{name}: not used by {signal.action.value}" for name in _ORDER_FIELDS if getattr(signal, name) is not None
+        f"{name}: not used by {signal.action.value}"
+        for name in _ORDER_FIELDS
+        if getattr(signal, name) is not None
     ]
     if signal.action is Action.CANCEL and signal.cancels is None:
         problems.append("cancels: required, the signal_id of the order to cancel")
@@ -188,7 +206,9 @@ def _action_problems(signal: SignalV1) -> list[str]:
 
 
 def _place_problems(signal: SignalV1) -> list[str]:
-    problems = [f"{name}: required to place an order" for name in ("side", "type") if getattr(signal, name) is None]
+    problems = [
+        f"{name}: required to place an order" for name in ("side", "type") if getattr(signal, name) is None
+    ]
     if signal.cancels is not None:
         problems.append("cancels: only used by cancel")
     problems += _quantity_problems(signal)
@@ -358,5 +378,3 @@ def _content_hash(wire: SignalV1, time_in_force: TimeInForce | None) -> str:
 
 def _plain(number: Decimal | None) -> str:
     return "" if number is None else f"{number.normalize():f}"
-
-

@@ -23,7 +23,17 @@ from adapters.model import LimitKind, RateLimit
 class WindowBudget:
     """One limit of a venue: at most `limit` tokens in each window of `interval_ms`."""
 
-    __slots__ = ("booked", "in_flight", "index", "interval_ms", "keeps_reserve", "limit", "previous_used", "tail", "used")
+    __slots__ = (
+        "booked",
+        "in_flight",
+        "index",
+        "interval_ms",
+        "keeps_reserve",
+        "limit",
+        "previous_used",
+        "tail",
+        "used",
+    )
 
     def __init__(self, limit: int, interval_ms: int, *, keeps_reserve: bool = False) -> None:
         self.limit = limit
@@ -159,7 +169,9 @@ def claim(reservation: Reservation, now_ms: float, *, guard_ms: float) -> bool:
     return True
 
 
-def release(reservation: Reservation, *, sent_at_ms: float, free: frozenset[WindowBudget] = frozenset()) -> None:
+def release(
+    reservation: Reservation, *, sent_at_ms: float, free: frozenset[WindowBudget] = frozenset()
+) -> None:
     """Record that the reply is in (or will never come); budgets in `free` were not charged."""
     for budget, cost in reservation.costs:
         budget.give_back(cost, sent_at_ms=sent_at_ms, charged=0 if budget in free else cost)
@@ -182,11 +194,17 @@ class BudgetSet:
             if key in self.budgets:
                 self.budgets[key].limit = limit
             else:
-                self.budgets[key] = WindowBudget(limit, key[1] * 1000, keeps_reserve=key[0] is not LimitKind.ORDERS)
+                self.budgets[key] = WindowBudget(
+                    limit, key[1] * 1000, keeps_reserve=key[0] is not LimitKind.ORDERS
+                )
 
     def costs(self, kind: LimitKind, cost: int) -> list[tuple[WindowBudget, int]]:
         """Pair every budget of a kind with the tokens a request takes of it."""
-        return [(budget, cost) for (budget_kind, _), budget in self.budgets.items() if budget_kind is kind and cost]
+        return [
+            (budget, cost)
+            for (budget_kind, _), budget in self.budgets.items()
+            if budget_kind is kind and cost
+        ]
 
     def observe(self, kind: LimitKind, interval_s: int, count: int, *, sent_at_ms: float) -> None:
         """Raise our count of one window to what the venue told."""
