@@ -108,6 +108,7 @@ ready() {
 # The port mapper is a daemon of this node alone, told by its port; it refuses while the node is registered with it.
 retire() {
   (become epmd -port "$EPMD_PORT" -kill) >/dev/null 2>&1 || true
+  [[ -z $ROOT ]] || rmdir "$ROOT$folder" 2>/dev/null || true
 }
 
 case ${1:-} in
