@@ -111,7 +111,7 @@ class Control:
         violations = self._exchange.state.violations
         return {
             "total": violations.total,
-            "counts": dict(violations.counts),
+            "counts": {kind.value: count for kind, count in violations.counts.items()},
             "newest": [asdict(violation) for violation in violations.newest],
         }
 

@@ -119,7 +119,9 @@ class HttpClient:
         self._url = url
         self.account = account
 
-    async def call(self, method: str, path: str, timestamp: int | None = None, **parameters: Any) -> Answer:
+    async def call(
+        self, method: str, path: str, /, timestamp: int | None = None, **parameters: Any
+    ) -> Answer:
         stamp = await self.venue_time() if timestamp is None else timestamp
         query = signed_query(self.account, {"timestamp": stamp, **parameters})
         return await self._send(method, f"{path}?{query}")
@@ -128,7 +130,7 @@ class HttpClient:
         time_ms: int = (await self.control("GET", "state")).json["venue_time_ms"]
         return time_ms
 
-    async def control(self, method: str, name: str, **given: Any) -> Answer:
+    async def control(self, method: str, name: str, /, **given: Any) -> Answer:
         url = yarl.URL(f"{self._url}/sandbox/{name}", encoded=True)
         async with self._session.request(method, url, json=given or None) as response:
             return Answer(response.status, orjson.loads(await response.read()), response.headers)

@@ -10,7 +10,14 @@ import pytest
 from adapters.sandbox.config import make_account
 from tests.sandbox.client import START_MS, VenueClient, an_exchange, sign, signed_query
 
-LIMIT = {"symbol": "BTCUSDT", "side": "BUY", "type": "LIMIT", "timeInForce": "GTC", "quantity": "0.01", "price": "60000"}
+LIMIT = {
+    "symbol": "BTCUSDT",
+    "side": "BUY",
+    "type": "LIMIT",
+    "timeInForce": "GTC",
+    "quantity": "0.01",
+    "price": "60000",
+}
 MARKET = {"symbol": "BTCUSDT", "side": "BUY", "type": "MARKET", "quantity": "0.01"}
 
 
@@ -42,7 +49,9 @@ def without(order: dict[str, Any], name: str) -> dict[str, Any]:
         (LIMIT | {"icebergQty": "0.001"}, -2010, "Iceberg orders are not supported for this symbol."),
     ],
 )  # fmt: skip
-def test_a_bad_parameter_has_its_own_code(venue: VenueClient, order: dict[str, Any], code: int, text: str) -> None:
+def test_a_bad_parameter_has_its_own_code(
+    venue: VenueClient, order: dict[str, Any], code: int, text: str
+) -> None:
     assert venue.call("POST", "order", **order).error == (400, code, text)
 
 
@@ -51,7 +60,9 @@ def test_a_bad_parameter_has_its_own_code(venue: VenueClient, order: dict[str, A
     [("quantity", "1e-05"), ("quantity", "-1"), ("quantity", "1,0"), ("newClientOrderId", "a" * 37),
      ("newClientOrderId", "a b"), ("symbol", "btcusdt"), ("timestamp", "now"), ("quantity", "1" * 40)],
 )  # fmt: skip
-def test_illegal_characters_name_the_parameter_and_its_range(venue: VenueClient, name: str, value: str) -> None:
+def test_illegal_characters_name_the_parameter_and_its_range(
+    venue: VenueClient, name: str, value: str
+) -> None:
     status, code, text = venue.call("POST", "order", **(MARKET | {name: value})).error
     assert (status, code) == (400, -1100)
     assert text.startswith(f"Illegal characters found in parameter '{name}'; legal range is '^")
@@ -101,7 +112,11 @@ def test_a_halted_symbol_is_closed(venue: VenueClient) -> None:
 @pytest.mark.parametrize("side", ["BUY", "SELL"])
 def test_an_order_beyond_the_balance_is_refused_and_changes_nothing(side: str) -> None:
     venue = VenueClient(an_exchange(accounts=(make_account("main", balances={}),)))
-    assert venue.market(side=side).error == (400, -2010, "Account has insufficient balance for requested action.")
+    assert venue.market(side=side).error == (
+        400,
+        -2010,
+        "Account has insufficient balance for requested action.",
+    )
     assert venue.exchange.engine.ledger.orders == []
 
 
@@ -114,7 +129,11 @@ def test_a_query_needs_one_of_the_two_ids(venue: VenueClient) -> None:
 def test_cancels_tell_what_is_wrong(venue: VenueClient) -> None:
     assert venue.cancel(orderId=1).error == (400, -2011, "Unknown order sent.")
     order_id = venue.limit(newClientOrderId="a").json["orderId"]
-    assert venue.cancel(orderId=order_id, cancelRestrictions="NEW").error == (400, -1145, "Invalid cancelRestrictions")
+    assert venue.cancel(orderId=order_id, cancelRestrictions="NEW").error == (
+        400,
+        -1145,
+        "Invalid cancelRestrictions",
+    )
     partly = venue.cancel(orderId=order_id, cancelRestrictions="ONLY_PARTIALLY_FILLED")
     assert partly.error == (400, -2011, "Order was not canceled due to cancel restrictions.")
     mismatch = venue.cancel(orderId=order_id, origClientOrderId="b")
@@ -127,7 +146,9 @@ def test_a_key_must_have_the_form_of_a_key(venue: VenueClient) -> None:
     query = signed_query(venue.account, {"timestamp": venue.now_ms})
     expected = (401, -2014, "API-key format invalid.")
     assert venue.send(venue.request("GET", "account", query, headers={})).error == expected
-    assert venue.send(venue.request("GET", "account", query, headers={"X-MBX-APIKEY": "a b"})).error == expected
+    assert (
+        venue.send(venue.request("GET", "account", query, headers={"X-MBX-APIKEY": "a b"})).error == expected
+    )
 
 
 INVALID_KEY = (401, -2015, "Invalid API-key, IP, or permissions for action.")
@@ -212,7 +233,9 @@ OUTSIDE = "Timestamp for this request is outside of the recvWindow."
 @pytest.mark.parametrize(
     ("offset_ms", "problem"), [(999, None), (1000, AHEAD), (-5000, None), (-5001, OUTSIDE)]
 )
-def test_the_time_window_is_exact_to_the_millisecond(venue: VenueClient, offset_ms: int, problem: str | None) -> None:
+def test_the_time_window_is_exact_to_the_millisecond(
+    venue: VenueClient, offset_ms: int, problem: str | None
+) -> None:
     reply = venue.market(timestamp=START_MS + offset_ms)
     assert reply.status == 200 if problem is None else reply.error == (400, -1021, problem)
 
@@ -223,7 +246,9 @@ def test_timestamps_may_be_in_microseconds_and_windows_have_decimals(venue: Venu
     assert venue.market(timestamp=stamp, recvWindow="1.499").error == (400, -1021, OUTSIDE)
 
 
-def test_an_order_that_waited_past_its_window_is_refused_at_the_engine_and_costs_a_count(venue: VenueClient) -> None:
+def test_an_order_that_waited_past_its_window_is_refused_at_the_engine_and_costs_a_count(
+    venue: VenueClient,
+) -> None:
     exchange = venue.exchange
     call = exchange.admit(venue.signed_request("POST", "order", recvWindow=5000, **MARKET), venue.now_ms)
     reply = exchange.execute(call, venue.now_ms + 5001)  # type: ignore[arg-type]
@@ -234,7 +259,9 @@ def test_an_order_that_waited_past_its_window_is_refused_at_the_engine_and_costs
 
 
 def test_an_order_that_waited_within_its_window_executes(venue: VenueClient) -> None:
-    call = venue.exchange.admit(venue.signed_request("POST", "order", recvWindow=5000, **MARKET), venue.now_ms)
+    call = venue.exchange.admit(
+        venue.signed_request("POST", "order", recvWindow=5000, **MARKET), venue.now_ms
+    )
     assert venue.exchange.execute(call, venue.now_ms + 5000).status == 200  # type: ignore[arg-type]
 
 

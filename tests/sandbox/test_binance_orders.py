@@ -177,7 +177,11 @@ def test_both_ids_must_agree_in_a_query(venue: VenueClient) -> None:
 
 def test_an_order_belongs_to_its_account_and_symbol(venue: VenueClient) -> None:
     venue.limit(newClientOrderId="a")
-    assert venue.call("GET", "order", symbol="ETHUSDT", orderId=28).error == (400, -2013, "Order does not exist.")
+    assert venue.call("GET", "order", symbol="ETHUSDT", orderId=28).error == (
+        400,
+        -2013,
+        "Order does not exist.",
+    )
 
 
 def test_a_new_order_shows_only_after_the_visibility_lag() -> None:
@@ -207,7 +211,12 @@ def test_a_stop_order_waits_for_its_price_and_then_fills(venue: VenueClient) -> 
 
 def test_a_take_profit_limit_becomes_a_resting_limit_order(venue: VenueClient) -> None:
     placed = venue.place(
-        type="TAKE_PROFIT_LIMIT", side="SELL", quantity="0.01", price="67000", stopPrice="66000", timeInForce="GTC"
+        type="TAKE_PROFIT_LIMIT",
+        side="SELL",
+        quantity="0.01",
+        price="67000",
+        stopPrice="66000",
+        timeInForce="GTC",
     )
     venue.move_price("66000")
     order = venue.query(orderId=placed.json["orderId"]).json
@@ -222,9 +231,7 @@ def test_a_stop_on_the_wrong_side_is_refused(venue: VenueClient) -> None:
 
 
 def test_a_test_order_places_nothing(venue: VenueClient) -> None:
-    reply = venue.call(
-        "POST", "order/test", symbol="BTCUSDT", side="BUY", type="MARKET", quantity="0.01"
-    )
+    reply = venue.call("POST", "order/test", symbol="BTCUSDT", side="BUY", type="MARKET", quantity="0.01")
     assert (reply.status, reply.json) == (200, {})
     assert venue.exchange.engine.ledger.orders == []
 
@@ -252,13 +259,18 @@ def test_account_shows_balances_and_what_the_key_may_do(venue: VenueClient) -> N
 
 def test_exchange_info_answers_one_several_or_all_symbols(venue: VenueClient) -> None:
     assert len(venue.public("exchangeInfo").json["symbols"]) == len(venue.exchange.engine.markets)
-    assert [s["symbol"] for s in venue.public("exchangeInfo", symbol="BNBUSDT").json["symbols"]] == ["BNBUSDT"]
+    assert [s["symbol"] for s in venue.public("exchangeInfo", symbol="BNBUSDT").json["symbols"]] == [
+        "BNBUSDT"
+    ]
     two = venue.public("exchangeInfo", symbols='["BTCUSDT","LTCBTC"]').json["symbols"]
     assert [symbol["symbol"] for symbol in two] == ["BTCUSDT", "LTCBTC"]
     assert venue.public("exchangeInfo", symbol="NOPE").error == (400, -1121, "Invalid symbol.")
 
 
 def test_a_price_is_asked_for_one_or_all_symbols(venue: VenueClient) -> None:
-    assert venue.public("ticker/price", symbol="BTCUSDT").json == {"symbol": "BTCUSDT", "price": "65000.00000000"}
+    assert venue.public("ticker/price", symbol="BTCUSDT").json == {
+        "symbol": "BTCUSDT",
+        "price": "65000.00000000",
+    }
     assert len(venue.public("ticker/price").json) == len(venue.exchange.engine.markets)
     assert venue.public("avgPrice", symbol="BTCUSDT").json["price"] == "65000.00000000"

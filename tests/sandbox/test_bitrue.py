@@ -88,7 +88,9 @@ def test_lists_may_hold_back_client_ids(switched_on: bool, expected: str) -> Non
     bitrue = with_quirks(client_id_in_lists=switched_on)
     bitrue.limit(newClientOrderId="b-1")
     for path in ("openOrders", "allOrders"):
-        assert [order["clientOrderId"] for order in bitrue.call("GET", path, symbol="BTCUSDT").json] == [expected]
+        assert [order["clientOrderId"] for order in bitrue.call("GET", path, symbol="BTCUSDT").json] == [
+            expected
+        ]
 
 
 def test_a_client_id_is_no_protection_at_all(bitrue: VenueClient) -> None:
@@ -111,9 +113,17 @@ def test_orders_without_a_client_id_show_an_empty_one(bitrue: VenueClient) -> No
 
 @pytest.mark.parametrize(
     "stray",
-    [{"stopPrice": "64000"}, {"postOnly": "true"}, {"icebergQty": "0.001"}, {"cost": "10"}, {"newOrderRespType": "FULL"}],
+    [
+        {"stopPrice": "64000"},
+        {"postOnly": "true"},
+        {"icebergQty": "0.001"},
+        {"cost": "10"},
+        {"newOrderRespType": "FULL"},
+    ],
 )
-def test_stray_parameters_are_ignored_and_the_order_is_live(bitrue: VenueClient, stray: dict[str, str]) -> None:
+def test_stray_parameters_are_ignored_and_the_order_is_live(
+    bitrue: VenueClient, stray: dict[str, str]
+) -> None:
     assert bitrue.limit(**stray).status == 200
     assert len(bitrue.call("GET", "openOrders", symbol="BTCUSDT").json) == 1
 
@@ -253,12 +263,18 @@ def test_trades_misspell_the_fee_asset_unless_told_otherwise() -> None:
 def test_exchange_info_has_the_live_shape(bitrue: VenueClient) -> None:
     info = bitrue.public("exchangeInfo").json
     assert info["timezone"] == "CTT"
-    policies = {row["prefix"]: (row["type"], row["burstCapacity"], row["timeCount"]) for row in info["rateLimits"]}
+    policies = {
+        row["prefix"]: (row["type"], row["burstCapacity"], row["timeCount"]) for row in info["rateLimits"]
+    }
     assert policies["orders_user_seconds"] == ("USER", 200, 10)
     assert all("id" not in row and "rateLimitType" not in row for row in info["rateLimits"])
     symbol = info["symbols"][0]
     assert (symbol["baseAsset"], symbol["orderTypes"]) == ("btc", ["MARKET", "LIMIT"])
-    assert {row["filterType"] for row in symbol["filters"]} == {"PRICE_FILTER", "PERCENT_PRICE_BY_SIDE", "LOT_SIZE"}
+    assert {row["filterType"] for row in symbol["filters"]} == {
+        "PRICE_FILTER",
+        "PERCENT_PRICE_BY_SIDE",
+        "LOT_SIZE",
+    }
     lot = next(row for row in symbol["filters"] if row["filterType"] == "LOT_SIZE")
     assert (lot["minVal"], lot["volumeScale"]) == ("5", 5)
 

@@ -117,7 +117,9 @@ def test_a_day_that_is_used_up_stops_the_seconds_from_counting() -> None:
 
 
 def test_another_account_has_its_own_order_count() -> None:
-    exchange = an_exchange(limits=limits(orders_per_10_seconds=1), accounts=(make_account("a"), make_account("b")))
+    exchange = an_exchange(
+        limits=limits(orders_per_10_seconds=1), accounts=(make_account("a"), make_account("b"))
+    )
     first, second = VenueClient(exchange, "a"), VenueClient(exchange, "b")
     assert [first.limit().status, first.limit().status, second.limit().status] == [200, 429, 200]
 
@@ -194,7 +196,9 @@ def test_new_limits_apply_at_once_and_show_in_exchange_info(venue: VenueClient) 
 
 def test_bitrue_names_the_policy_and_sends_no_usage() -> None:
     config = LimitConfig()
-    config = replace(config, bitrue=replace(config.bitrue, orders_user_per_10_seconds=2, general_per_minute=50))
+    config = replace(
+        config, bitrue=replace(config.bitrue, orders_user_per_10_seconds=2, general_per_minute=50)
+    )
     exchange = an_exchange(limits=config, accounts=(make_account("bit", Dialect.BITRUE),))
     bitrue = VenueClient(exchange, "bit")
     replies = [bitrue.market() for _ in range(3)]

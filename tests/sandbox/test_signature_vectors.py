@@ -42,7 +42,9 @@ def test_published_form_vectors_verify(query: str, body: str, signature: str) ->
 
 
 def test_the_published_json_vector_verifies() -> None:
-    request = SandboxRequest(method="POST", path="/", query=f"signature={JSON_STYLE}", body=JSON_BODY.encode())
+    request = SandboxRequest(
+        method="POST", path="/", query=f"signature={JSON_STYLE}", body=JSON_BODY.encode()
+    )
     parameters = read_parameters(request, body_is_form=False)
     assert signature_matches(SECRET, parameters.signed, JSON_STYLE)
     assert parameters.values["price"] == "0.1"
