@@ -1,7 +1,7 @@
 """Which failures prove that nothing was sent, shown on real sockets."""
 
 import asyncio
-import datetime
+import datetime as dt
 import gzip
 import socket
 import ssl
@@ -54,7 +54,7 @@ def a_certificate(folder: Path) -> ssl.SSLContext:
     """Make a certificate that nobody trusts."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "venue.invalid")])
-    start = datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC)
+    start = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)
     certificate = (
         x509.CertificateBuilder()
         .subject_name(name)
@@ -62,7 +62,7 @@ def a_certificate(folder: Path) -> ssl.SSLContext:
         .public_key(key.public_key())
         .serial_number(1)
         .not_valid_before(start)
-        .not_valid_after(start + datetime.timedelta(days=36_500))
+        .not_valid_after(start + dt.timedelta(days=36_500))
         .sign(key, SHA256())
     )
     pem = folder / "server.pem"
@@ -218,7 +218,7 @@ async def test_a_connect_timeout_is_not_sent() -> None:
         address = listener.getsockname()
         fillers = [socket.socket() for _ in range(4)]
         for filler in fillers:
-            filler.setblocking(False)
+            filler.settimeout(0)
             filler.connect_ex(address)
         answer = await transport.send(a_request(f"http://127.0.0.1:{address[1]}"))
         for filler in fillers:
