@@ -49,6 +49,9 @@ ENDPOINTS: Final[Mapping[tuple[str, str], Endpoint]] = {
     ("GET", "/api/v1/allOrders"): _signed("allOrders", "all_orders", 5),
     ("GET", "/api/v1/account"): _signed("account", "account", 5, ()),
     ("GET", "/api/v2/myTrades"): _signed("myTrades", "my_trades", 5),
+    # Asked for by clients that load all markets at once; there are no futures here.
+    ("GET", "/fapi/v1/contracts"): _public("contracts", "contracts"),
+    ("GET", "/dapi/v1/contracts"): _public("contracts", "contracts"),
 }
 PATHS: Final = frozenset(path for _, path in ENDPOINTS)
 

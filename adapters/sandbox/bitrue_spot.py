@@ -184,6 +184,9 @@ class BitrueSpot:
     def _exchange_info(self, _call: Call, moment: Moment) -> Any:
         return views.exchange_info(self._engine.markets, self._state.config.limits.bitrue, moment.venue_ms)
 
+    def _contracts(self, _call: Call, _moment: Moment) -> Any:
+        return []
+
     def _ticker_day(self, call: Call, _moment: Moment) -> Any:
         chosen = [self._market(call)] if "symbol" in call.values else self._engine.markets.values()
         return views.ticker_day(chosen)

@@ -16,6 +16,7 @@ from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
+from adapters.sandbox import bitrue_params
 from adapters.sandbox.binance_spot import BinanceSpot
 from adapters.sandbox.bitrue_spot import BitrueSpot
 from adapters.sandbox.book import Market, floor_to
@@ -142,6 +143,6 @@ def dialect_of(path: str) -> Dialect | None:
     """Return the dialect that a path belongs to."""
     if path.startswith(("/api/v3/", "/sapi/")):
         return Dialect.BINANCE
-    if path.startswith(("/api/v1/", "/api/v2/")):
+    if path.startswith(("/api/v1/", "/api/v2/")) or path in bitrue_params.PATHS:
         return Dialect.BITRUE
     return None

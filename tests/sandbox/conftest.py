@@ -1,6 +1,8 @@
 """A sandbox on a free port, and clients for it."""
 
-from collections.abc import AsyncIterator
+import asyncio
+import threading
+from collections.abc import AsyncIterator, Iterator
 
 import aiohttp
 import pytest
@@ -30,3 +32,17 @@ async def server() -> AsyncIterator[SandboxServer]:
 async def http(server: SandboxServer) -> AsyncIterator[HttpClient]:
     async with aiohttp.ClientSession() as session:
         yield HttpClient(session, server.url, server.exchange.state.accounts["main"])
+
+
+@pytest.fixture
+def background_server() -> Iterator[SandboxServer]:
+    """A sandbox in a thread of its own, for clients that block."""
+    loop = asyncio.new_event_loop()
+    thread = threading.Thread(target=loop.run_forever)
+    thread.start()
+    running = asyncio.run_coroutine_threadsafe(serve(a_config()), loop).result()
+    yield running
+    asyncio.run_coroutine_threadsafe(running.stop(), loop).result()
+    loop.call_soon_threadsafe(loop.stop)
+    thread.join()
+    loop.close()

@@ -19,6 +19,8 @@ LIMIT = {
     "price": "60000",
 }
 MARKET = {"symbol": "BTCUSDT", "side": "BUY", "type": "MARKET", "quantity": "0.01"}
+MISSING = "Mandatory parameter '{}' was not sent, was empty/null, or malformed."
+NEITHER = "Param '{}' or '{}' must be sent, but both were empty/null!"
 
 
 def without(order: dict[str, Any], name: str) -> dict[str, Any]:
@@ -28,10 +30,10 @@ def without(order: dict[str, Any], name: str) -> dict[str, Any]:
 @pytest.mark.parametrize(
     ("order", "code", "text"),
     [
-        (without(LIMIT, "symbol"), -1102, "Mandatory parameter 'symbol' was not sent, was empty/null, or malformed."),
-        (without(LIMIT, "price"), -1102, "Mandatory parameter 'price' was not sent, was empty/null, or malformed."),
-        (without(LIMIT, "timeInForce"), -1102, "Mandatory parameter 'timeInForce' was not sent, was empty/null, or malformed."),
-        (without(MARKET, "quantity"), -1102, "Param 'quantity' or 'quoteOrderQty' must be sent, but both were empty/null!"),
+        (without(LIMIT, "symbol"), -1102, MISSING.format("symbol")),
+        (without(LIMIT, "price"), -1102, MISSING.format("price")),
+        (without(LIMIT, "timeInForce"), -1102, MISSING.format("timeInForce")),
+        (without(MARKET, "quantity"), -1102, NEITHER.format("quantity", "quoteOrderQty")),
         (MARKET | {"colour": "red"}, -1103, "An unknown parameter was sent."),
         (MARKET | {"newClientOrderId": ""}, -1105, "Parameter 'newClientOrderId' was empty."),
         (MARKET | {"price": "1"}, -1106, "Parameter 'price' sent when not required."),
@@ -121,7 +123,7 @@ def test_an_order_beyond_the_balance_is_refused_and_changes_nothing(side: str) -
 
 
 def test_a_query_needs_one_of_the_two_ids(venue: VenueClient) -> None:
-    text = "Param 'origClientOrderId' or 'orderId' must be sent, but both were empty/null!"
+    text = NEITHER.format("origClientOrderId", "orderId")
     assert venue.query().error == (400, -1102, text)
     assert venue.cancel().error == (400, -1102, text)
 
@@ -199,9 +201,9 @@ def test_a_changed_byte_breaks_the_signature(venue: VenueClient) -> None:
     assert venue.send(replace(request, query=request.query.replace("0.01", "0.02"))).error == BAD_SIGNATURE
 
 
-@pytest.mark.parametrize("sent", ["１２３", "%EF%BC%91%EF%BC%92%EF%BC%93"])
+@pytest.mark.parametrize("sent", ["\uff11\uff12\uff13", "%EF%BC%91%EF%BC%92%EF%BC%93"])
 def test_what_is_signed_before_it_is_encoded_is_refused(venue: VenueClient, sent: str) -> None:
-    signed = f"symbol=１２３&timestamp={venue.now_ms}"
+    signed = f"symbol=\uff11\uff12\uff13&timestamp={venue.now_ms}"
     signature = hmac.new(venue.account.secret_key.encode(), signed.encode(), hashlib.sha256).hexdigest()
     query = f"symbol={sent}&timestamp={venue.now_ms}".encode().decode("latin-1")
     reply = venue.send(venue.request("GET", "openOrders", f"{query}&signature={signature}"))
@@ -209,7 +211,11 @@ def test_what_is_signed_before_it_is_encoded_is_refused(venue: VenueClient, sent
 
 
 def test_what_is_encoded_before_it_is_signed_passes(venue: VenueClient) -> None:
-    assert venue.call("GET", "openOrders", symbol="１２３").error == (400, -1121, "Invalid symbol.")
+    assert venue.call("GET", "openOrders", symbol="\uff11\uff12\uff13").error == (
+        400,
+        -1121,
+        "Invalid symbol.",
+    )
 
 
 def test_the_query_string_wins_over_the_body(venue: VenueClient) -> None:

@@ -15,7 +15,7 @@ import pytest
 from adapters.sandbox.config import make_account
 from adapters.sandbox.model import Dialect
 from adapters.sandbox.server import SandboxServer
-from tests.sandbox.client import HttpClient
+from tests.sandbox.client import HttpClient, sign
 
 ORDER = {"symbol": "BTCUSDT", "side": "BUY", "type": "MARKET", "quantity": "0.01"}
 
@@ -51,8 +51,6 @@ async def test_a_body_may_carry_the_parameters(http: HttpClient, server: Sandbox
     async with aiohttp.ClientSession() as session:
         given = ORDER | {"timestamp": await http.venue_time()}
         text = "&".join(f"{name}={value}" for name, value in given.items())
-        from tests.sandbox.client import sign  # noqa: PLC0415
-
         async with session.post(
             f"{server.url}/api/v3/order",
             data=f"{text}&signature={sign(http.account.secret_key, text)}",
