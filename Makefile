@@ -22,9 +22,13 @@ UPGRADE ?=
 
 ##@ Try it
 
+# A broker that was not there before is stopped again: a demo leaves nothing running.
 .PHONY: demo
 demo: $(READY) ## Stream signals through a whole pool against a simulated exchange (ARGS="--signals 500 --seed 1")
-	BEELINE_AMQP_URL="$$(deploy/broker.sh up)" $(BIN)/beeline demo $(ARGS)
+	@before="$$(deploy/broker.sh url 2>/dev/null || true)"; \
+	url="$$(deploy/broker.sh up)"; \
+	[[ -n $$before ]] || trap 'deploy/broker.sh down' EXIT; \
+	BEELINE_AMQP_URL="$$url" $(BIN)/beeline demo $(ARGS)
 
 .PHONY: broker
 broker: ## Find a broker or start one, and print its URL (stop ours again: deploy/broker.sh down)
