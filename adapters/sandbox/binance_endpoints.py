@@ -84,7 +84,7 @@ ENDPOINTS: Final[Mapping[tuple[str, str], Endpoint]] = {
     ),
     ("POST", "/api/v3/order/test"): _endpoint(
         "order/test",
-        "test_order",
+        "check_order",
         lambda values: 20 if values.get("computeCommissionRates") == "true" else 1,
         " ".join((*_ORDER_NAMES, "computeCommissionRates")),
         mandatory="symbol side type",

@@ -12,7 +12,7 @@ from typing import Final, TypeVar
 
 from adapters.sandbox.book import Market
 from adapters.sandbox.model import Dialect, NewOrder, OrderType, Side, TimeInForce
-from adapters.sandbox.venue import Endpoint, VenueError
+from adapters.sandbox.venue import Endpoint, VenueError, check_timing
 from adapters.sandbox.wire import WireParameters
 
 MAX_WINDOW_MS: Final = 60_000
@@ -119,6 +119,13 @@ def window_us(values: Mapping[str, str]) -> int:
     if window > MAX_WINDOW_MS:
         raise VenueError(400, -1131, "recvWindow must be less than 60000")
     return int(window * 1000)
+
+
+def check_time(timestamp_us: int, window: int, venue_ms: int) -> None:
+    """Check a timestamp against its window; raises `VenueError` (-1021)."""
+    problem = check_timing(timestamp_us, window, venue_ms)
+    if problem is not None:
+        raise VenueError(400, -1021, problem)
 
 
 def read_order(

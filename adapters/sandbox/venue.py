@@ -100,12 +100,16 @@ class Call:
     window_us: int
 
     @property
-    def owner(self) -> str:
-        """Return the account's name; only for signed endpoints."""
+    def signer(self) -> AccountConfig:
+        """Return the account that signed; only for signed endpoints."""
         if self.account is None:
-            msg = f"{self.endpoint.name} has no account"
-            raise AssertionError(msg)
-        return self.account.name
+            raise AssertionError(f"{self.endpoint.name} has no account")
+        return self.account
+
+    @property
+    def owner(self) -> str:
+        """Return the name of the account that signed."""
+        return self.signer.name
 
 
 class DialectHandler(Protocol):
