@@ -9,7 +9,7 @@ enum values; a reader answers `None` for what it cannot read, and the caller dec
 """
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from decimal import Context, Decimal, InvalidOperation
 from typing import Final
 from urllib.parse import quote
@@ -80,11 +80,22 @@ def read_json(body: bytes) -> object:
 
 
 def _has_float(value: object) -> bool:
+    """Search by the types of whole containers, which is several times faster than looking at each value."""
     if isinstance(value, dict):
-        return any(map(_has_float, value.values()))
-    if isinstance(value, list):
-        return any(map(_has_float, value))
-    return isinstance(value, float)
+        return _holds_float(value.values())
+    return _holds_float(value) if isinstance(value, list) else isinstance(value, float)
+
+
+def _holds_float(values: Collection[object]) -> bool:
+    kinds = set(map(type, values))
+    if float in kinds:
+        return True
+    if kinds.isdisjoint(_CONTAINERS):
+        return False
+    return any(_has_float(value) for value in values if type(value) in _CONTAINERS)
+
+
+_CONTAINERS: Final = frozenset({dict, list})
 
 
 def decimal(value: object) -> Decimal | None:
