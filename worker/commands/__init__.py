@@ -1,0 +1,1 @@
+"""The `beeline` command, a module for each of its commands."""
