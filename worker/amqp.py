@@ -168,6 +168,7 @@ class AmqpLine:
             headers=dict(message.headers),
             message_id=message.message_id or uuid4().hex,
             correlation_id=message.correlation_id,
+            reply_to=message.reply_to,
             message_type=message.type,
             timestamp=message.timestamp,
             app_id="beeline",
