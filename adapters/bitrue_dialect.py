@@ -59,7 +59,15 @@ from adapters.model import (
     VenueRules,
     Verdict,
 )
-from adapters.reports import TIME_SLACK_MS, fits, has_shape, is_older, names_other, read_report
+from adapters.reports import (
+    TIME_SLACK_MS,
+    fits,
+    has_shape,
+    is_older,
+    is_surely_recent,
+    names_other,
+    read_report,
+)
 from adapters.signing import Signer
 from adapters.wire import rows, sign_request
 
@@ -352,7 +360,8 @@ def _pick(
     matching = [report for report in recent if report.client_order_id == client_order_id]
     if not matching and shape is not None:
         matching = [report for report in recent if not report.client_order_id and has_shape(shape, report)]
-        if matching and shape.quantity is None:
+        # A twin from just before, or one of unknown size, may be another signal's order.
+        if matching and (shape.quantity is None or not is_surely_recent(matching[0], since_ms)):
             return Ambiguous(candidates=len(matching))
     if not matching:
         return Absent()

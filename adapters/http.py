@@ -97,6 +97,9 @@ class Transport:
             connector=connector,
             timeout=self._timeout,
             cookie_jar=DummyCookieJar(),
+            headers={"User-Agent": "beeline"},
+            # An empty body has no type, and what aiohttp would say of it is wrong at every venue.
+            skip_auto_headers=("Content-Type",),
             middlewares=(_send_once,),
             trust_env=False,
         )

@@ -32,6 +32,8 @@ _TIMES_IN_FORCE: Final = {time.upper(): time for time in TimeInForce}
 _ZERO: Final = Decimal(0)
 TIME_SLACK_MS: Final = 2_000
 """A stamp may run up to a second ahead of the venue, and venues cut times to seconds in places."""
+_SURE_MS: Final = 250
+"""How far a clock that is good enough to sign with may be off; an order older than that may be a predecessor."""
 
 Row = Mapping[str, object]
 
@@ -127,6 +129,11 @@ def _read_fill(row: object) -> Fill | None:
 
 
 # --- Is it this order? --------------------------------------------------------------------------------------
+
+
+def is_surely_recent(report: ExecutionReport, since_ms: int) -> bool:
+    """Tell whether an order was taken after a moment, with no benefit of the doubt."""
+    return report.created_ms is not None and report.created_ms >= since_ms - _SURE_MS
 
 
 def names_other(row: Row, client_order_id: str) -> bool:

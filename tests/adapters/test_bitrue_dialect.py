@@ -272,6 +272,14 @@ def test_two_of_a_shape_are_ambiguous_and_our_id_settles_it() -> None:
     assert isinstance(search(an_order(), a_reply([]), a_reply([LIVE, twin]))[0], Found)
 
 
+def test_a_twin_from_just_before_may_be_another_signals_order() -> None:
+    before = NAMELESS | {"time": NOW_MS - 1_000}
+    assert search(an_order(), a_reply([]), a_reply([before]))[0] == Ambiguous(candidates=1)
+    assert search(an_order(), a_reply([]), a_reply([before, NAMELESS | {"orderId": "1"}]))[0] == Ambiguous(
+        candidates=2
+    )
+
+
 def test_two_orders_under_our_id_are_ambiguous() -> None:
     twin = FILLED | {"orderId": "1"}
     assert search(an_order(), a_reply([]), a_reply([FILLED, twin]))[0] == Ambiguous(candidates=2)
