@@ -1,0 +1,244 @@
+"""Look orders up at Bitrue and cancel them, without an id that can be relied on.
+
+Our own id may be stored empty, and looking an order up by it is not documented to work. So an order whose venue
+id is unknown is searched among the open orders, then among all since the signal: by our id, and failing that by
+its shape, but only among orders that carry no id. Two candidates are ambiguous, never a guess. There is no
+cancel-all (one DELETE an order), and a cancel takes effect after it was answered, so it is asked again.
+
+Source: Bitrue spot README of July 2023, and what ccxt and hummingbot saw live.
+"""
+
+from collections.abc import Iterable
+from dataclasses import replace
+from typing import Final
+
+from adapters.base import Flow
+from adapters.dialect import UNREADABLE, Params, Rest, doubt, lookup_failed, not_found
+from adapters.errors import VenueError, refusal
+from adapters.model import (
+    Absent,
+    Accepted,
+    AllCancelled,
+    Ambiguous,
+    Call,
+    CancelledOrder,
+    ExecutionReport,
+    Found,
+    LookupFailed,
+    Order,
+    Purpose,
+    Sighting,
+    Sweep,
+    Unproven,
+    Verdict,
+)
+from adapters.reports import TIME_SLACK_MS, fits, has_shape, is_older, is_surely_recent, read_report
+from adapters.wire import rows
+
+_NO_SUCH_ORDER: Final = -2013
+_NOT_OPEN: Final = frozenset({-2010, -2011, _NO_SUCH_ORDER})
+_PAGE: Final = 1_000
+_PAGES: Final = 10
+
+
+class BitrueOrders:
+    """The conversations about orders that exist, or may."""
+
+    def __init__(self, rest: Rest) -> None:
+        self._rest = rest
+
+    # --- Looking up
+
+    def find(self, order: Order, *, venue_order_id: str | None, since_ms: int) -> Flow[Sighting]:
+        """Look an order up: by the venue's id when it is known, by our id and its shape otherwise."""
+        if venue_order_id is not None:
+            sighting = yield from self._find_by_venue_id(order.symbol, venue_order_id)
+            if isinstance(sighting, Found) and not fits(order, sighting.report):
+                return Ambiguous(candidates=1)
+            return sighting
+        sighting = yield from self._search(order.symbol, order.client_order_id, since_ms, shape=order)
+        if isinstance(sighting, Found) and not fits(order, sighting.report):
+            return Ambiguous(candidates=1)
+        return sighting
+
+    def find_by_id(self, symbol: str, client_order_id: str, *, since_ms: int) -> Flow[Sighting]:
+        """Look an order up by our id alone."""
+        return self._search(symbol, client_order_id, since_ms, shape=None)
+
+    def _find_by_venue_id(self, symbol: str, venue_order_id: str) -> Flow[Sighting]:
+        params = (("symbol", symbol), ("orderId", venue_order_id))
+        body, error = yield from self._rest.ask(self._rest.call("GET", "order", Purpose.LOOKUP, params))
+        if error is not None:
+            return Absent() if error.venue_code == _NO_SUCH_ORDER else lookup_failed(error)
+        report = read_report(body) if isinstance(body, dict) else None
+        if report is None or report.venue_order_id != venue_order_id:
+            return lookup_failed(None)
+        return Found(report=report)
+
+    def _search(
+        self, symbol: str, client_order_id: str, since_ms: int, *, shape: Order | None
+    ) -> Flow[Sighting]:
+        """Search the open orders, then all since a moment; each order counts once however often it is listed."""
+        seen = yield from self._open_orders(symbol, Purpose.LOOKUP)
+        if isinstance(seen, VenueError):
+            return lookup_failed(seen)
+        sighting = _pick(seen.values(), client_order_id, since_ms, None)
+        if not isinstance(sighting, Absent):
+            return sighting
+        everything = yield from self._all_orders(symbol, since_ms)
+        if isinstance(everything, VenueError):
+            return lookup_failed(everything)
+        return _pick((seen | everything).values(), client_order_id, since_ms, shape)
+
+    def _open_orders(self, symbol: str, purpose: Purpose) -> Flow[dict[str, ExecutionReport] | VenueError]:
+        call = self._rest.call("GET", "openOrders", purpose, (("symbol", symbol),))
+        body, error = yield from self._rest.ask(call)
+        return error or (_by_id(body) if isinstance(body, list) else UNREADABLE)
+
+    def _all_orders(self, symbol: str, since_ms: int) -> Flow[dict[str, ExecutionReport] | VenueError]:
+        """Read every order since a moment, page by page; absence from a cut list would prove nothing."""
+        found: dict[str, ExecutionReport] = {}
+        start_ms = since_ms - TIME_SLACK_MS
+        for _ in range(_PAGES):
+            page = yield from self._orders_page(symbol, start_ms)
+            if isinstance(page, VenueError):
+                return page
+            found |= page
+            newest_ms = max((report.created_ms or 0 for report in page.values()), default=0)
+            if len(page) < _PAGE or start_ms <= 0:
+                return found
+            if newest_ms <= start_ms:
+                break
+            start_ms = newest_ms
+        return UNREADABLE
+
+    def _orders_page(self, symbol: str, start_ms: int) -> Flow[dict[str, ExecutionReport] | VenueError]:
+        """Read one page, the newest one when there is no moment to start from."""
+        params = [("symbol", symbol), ("limit", str(_PAGE))]
+        if start_ms > 0:
+            params.append(("startTime", str(start_ms)))
+        call = self._rest.call("GET", "allOrders", Purpose.LOOKUP, tuple(params), weight=5)
+        body, error = yield from self._rest.ask(call)
+        return error or (_by_id(body) if isinstance(body, list) else UNREADABLE)
+
+    # --- Cancelling
+
+    def cancel(self, symbol: str, client_order_id: str, venue_order_id: str | None) -> Flow[Verdict]:
+        """Cancel one order by the venue's id, then ask what became of it."""
+        if venue_order_id is None:
+            sighting = yield from self._search(symbol, client_order_id, 0, shape=None)
+            match sighting:
+                case Found(report=report) if _is_closed(report):
+                    return Accepted(report=report)
+                case Found(report=report):
+                    venue_order_id = report.venue_order_id
+                case LookupFailed(error=error):
+                    return Unproven(error=error)
+                case Ambiguous():
+                    return Unproven(error=refusal("resolution_exhausted"))
+                case Absent():
+                    # Not listed under our id. The venue may still know it by that id, or prove that it does not.
+                    return (yield from self._cancel_by_our_id(symbol, client_order_id))
+        return (yield from self._cancel_by_venue_id(symbol, venue_order_id))
+
+    def _cancel_by_our_id(self, symbol: str, client_order_id: str) -> Flow[Verdict]:
+        call = self._delete((("symbol", symbol), ("origClientOrderId", client_order_id)))
+        body, error = yield from self._rest.ask(call)
+        if error is not None:
+            return not_found(error) if error.venue_code == _NO_SUCH_ORDER else doubt(error)
+        report = read_report(body) if isinstance(body, dict) else None
+        if report is None:
+            return Unproven(error=UNREADABLE)
+        return (yield from self._confirm(symbol, report.venue_order_id, refusal_seen=None))
+
+    def _cancel_by_venue_id(self, symbol: str, venue_order_id: str) -> Flow[Verdict]:
+        verdict, is_accepted = yield from self._cancel_once(symbol, venue_order_id)
+        if not is_accepted and _is_open(verdict):
+            # Refused as not open, yet it is open: it reached the book between the two requests.
+            verdict, _ = yield from self._cancel_once(symbol, venue_order_id)
+        return verdict
+
+    def _cancel_once(self, symbol: str, venue_order_id: str) -> Flow[tuple[Verdict, bool]]:
+        call = self._delete((("symbol", symbol), ("orderId", venue_order_id)))
+        _, error = yield from self._rest.ask(call)
+        if error is not None and error.venue_code not in _NOT_OPEN:
+            return doubt(error), False
+        verdict = yield from self._confirm(symbol, venue_order_id, refusal_seen=error)
+        return verdict, error is None
+
+    def _confirm(self, symbol: str, venue_order_id: str, *, refusal_seen: VenueError | None) -> Flow[Verdict]:
+        """Ask twice at most: a cancel is answered before it takes effect."""
+        sighting = yield from self._find_by_venue_id(symbol, venue_order_id)
+        if refusal_seen is None and isinstance(sighting, Found) and not _is_closed(sighting.report):
+            sighting = yield from self._find_by_venue_id(symbol, venue_order_id)
+        match sighting:
+            case Found(report=report):
+                return Accepted(report=report)
+            case LookupFailed(error=error):
+                return Unproven(error=error)
+            case _:
+                # Absent after a cancel that was accepted is a read lag; after one refused as unknown it is proof.
+                return Unproven(error=UNREADABLE) if refusal_seen is None else not_found(refusal_seen)
+
+    def cancel_all(self, symbol: str) -> Flow[Sweep]:
+        """Cancel every open order of a symbol one by one, and look whether any is left."""
+        closed: dict[str, ExecutionReport] = {}
+        for _ in range(2):
+            still_open = yield from self._open_orders(symbol, Purpose.CANCEL)
+            if isinstance(still_open, VenueError):
+                return doubt(still_open) if not closed else Unproven(error=still_open)
+            if not still_open:
+                return AllCancelled(orders=_cancelled(closed.values()))
+            for venue_order_id, report in still_open.items():
+                call = self._delete((("symbol", symbol), ("orderId", venue_order_id)))
+                _, error = yield from self._rest.ask(call)
+                if error is None:
+                    closed[venue_order_id] = report
+                elif error.venue_code not in _NOT_OPEN:
+                    return doubt(error) if not closed else Unproven(error=error)
+        still_open = yield from self._open_orders(symbol, Purpose.CANCEL)
+        if isinstance(still_open, VenueError):
+            return Unproven(error=still_open)
+        if still_open:
+            detail = f"{len(still_open)} orders of {symbol} are still open after their cancels were accepted"
+            return Unproven(error=replace(UNREADABLE, detail=detail))
+        return AllCancelled(orders=_cancelled(closed.values()))
+
+    def _delete(self, params: Params) -> Call:
+        return self._rest.call("DELETE", "order", Purpose.CANCEL, params)
+
+
+def _by_id(body: Iterable[object]) -> dict[str, ExecutionReport]:
+    reports = [read_report(row) for row in rows(body)]
+    return {report.venue_order_id: report for report in reports if report is not None}
+
+
+def _pick(
+    reports: Iterable[ExecutionReport], client_order_id: str, since_ms: int, shape: Order | None
+) -> Sighting:
+    """Choose the order with our id, else the only one of that shape that carries no id."""
+    recent = [report for report in reports if not is_older(report, since_ms)]
+    matching = [report for report in recent if report.client_order_id == client_order_id]
+    if not matching and shape is not None:
+        matching = [report for report in recent if not report.client_order_id and has_shape(shape, report)]
+        # A twin from just before, or one of unknown size, may be another signal's order.
+        if matching and (shape.quantity is None or not is_surely_recent(matching[0], since_ms)):
+            return Ambiguous(candidates=len(matching))
+    if not matching:
+        return Absent()
+    return Found(report=matching[0]) if len(matching) == 1 else Ambiguous(candidates=len(matching))
+
+
+def _is_closed(report: ExecutionReport) -> bool:
+    return report.state is not None and report.state.is_closed
+
+
+def _is_open(verdict: Verdict) -> bool:
+    return isinstance(verdict, Accepted) and not _is_closed(verdict.report)
+
+
+def _cancelled(reports: Iterable[ExecutionReport]) -> tuple[CancelledOrder, ...]:
+    return tuple(
+        CancelledOrder(client_order_id=report.client_order_id, venue_order_id=report.venue_order_id)
+        for report in reports
+    )
