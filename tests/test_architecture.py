@@ -34,26 +34,8 @@ WITHOUT_IO = {
 }
 """What a pure module never imports: anything that waits, tells the time, draws a number or opens a socket."""
 
-PURE = ("worker.core", "adapters.error_tables", "adapters.venues")
-PURE_MODULES = {
-    "adapters.abilities",
-    "adapters.base",
-    "adapters.binance_dialect",
-    "adapters.bitrue_dialect",
-    "adapters.bitrue_rules",
-    "adapters.dialect",
-    "adapters.errors",
-    "adapters.exchange_info",
-    "adapters.filters",
-    "adapters.model",
-    "adapters.reports",
-    "adapters.signing",
-    "adapters.usage",
-    "adapters.wire",
-    "adapters.sandbox.exchange",
-    "adapters.sandbox.engine",
-    "adapters.sandbox.faults",
-}
+IMPURE_ADAPTERS = {"adapters.http", "adapters.sandbox.server"}
+"""The adapters that do I/O. Everything else under `adapters` decides only, and so does all of `worker/core`."""
 
 HTTP_CLIENTS = {"adapters.http", "adapters.sandbox.server", "worker.status"}
 AMQP_CLIENTS = {"worker.amqp", "worker.topology"}
@@ -73,6 +55,12 @@ class Module:
 
     def belongs_to(self, *packages: str) -> bool:
         return any(self.name == package or self.name.startswith(f"{package}.") for package in packages)
+
+    @property
+    def is_pure(self) -> bool:
+        return self.belongs_to("worker.core") or (
+            self.belongs_to("adapters") and self.name not in IMPURE_ADAPTERS
+        )
 
     def at(self, node: ast.AST) -> str:
         return f"{self.path.relative_to(ROOT)}:{getattr(node, 'lineno', 1)}"
@@ -194,7 +182,7 @@ def test_decisions_import_nothing_that_waits_or_tells_time() -> None:
     problems = [
         f"{module.at(node)} imports {name}"
         for module in each()
-        if module.belongs_to(*PURE) or module.name in PURE_MODULES
+        if module.is_pure
         for name, node in module.imports()
         if name.partition(".")[0] in WITHOUT_IO
     ]
@@ -207,7 +195,7 @@ def test_decisions_read_no_clock_through_datetime() -> None:
     problems = [
         f"{module.at(node)} calls {node.func.attr}()"
         for module in each()
-        if module.belongs_to(*PURE) or module.name in PURE_MODULES
+        if module.is_pure
         for node in ast.walk(module.tree)
         if isinstance(node, ast.Call)
         and isinstance(node.func, ast.Attribute)
@@ -229,21 +217,10 @@ def test_the_core_imports_no_module_of_the_worker_outside_it() -> None:
     )
 
 
-def test_the_list_of_pure_modules_names_existing_ones() -> None:
-    report(sorted(PURE_MODULES - modules().keys()), "Renamed or removed; correct PURE_MODULES in this file:")
-
-
-def test_every_module_of_the_adapters_but_the_transport_is_pure() -> None:
-    impure = [
-        module.name
-        for module in each()
-        if module.belongs_to("adapters")
-        and not module.belongs_to("adapters.sandbox", *PURE)
-        and module.name not in PURE_MODULES | HTTP_CLIENTS | {"adapters"}
-    ]
+def test_the_list_of_impure_adapters_names_existing_ones() -> None:
     report(
-        impure,
-        "Not listed as pure; add it to PURE_MODULES in this file, or move its I/O into adapters/http.py:",
+        sorted(IMPURE_ADAPTERS - modules().keys()),
+        "Renamed or removed; correct IMPURE_ADAPTERS in this file:",
     )
 
 

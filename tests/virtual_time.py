@@ -18,6 +18,8 @@ import selectors
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, Final, ParamSpec, TypeVar
 
+from typing_extensions import override
+
 P = ParamSpec("P")
 T = TypeVar("T")
 
@@ -45,6 +47,7 @@ class _JumpingSelector(selectors.SelectSelector):
         super().__init__()
         self._advance = advance
 
+    @override
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
         self._advance(timeout)
         return []
@@ -58,6 +61,7 @@ class VirtualTimeLoop(asyncio.SelectorEventLoop):
         self._end_s = start_s + horizon_s
         super().__init__(_JumpingSelector(self._advance))
 
+    @override
     def time(self) -> float:
         """Virtual seconds; the same until everything that can run has run."""
         return self._now_s
