@@ -1,0 +1,163 @@
+"""Single steps of an order, each in microseconds: the best of several runs, in this process and without I/O."""
+
+import timeit
+import tracemalloc
+from collections.abc import Callable
+from dataclasses import replace
+from decimal import Decimal
+
+import orjson
+
+from adapters.model import Accepted, LimitKind, Order, OrderType, RateLimit, Reply, Side
+from adapters.signing import make_signer
+from adapters.venues import discover
+from worker.core.clock_offset import ClockOffset, Probe, stamp_ms
+from worker.core.memory import ShardMemory
+from worker.core.outcome import Journey, Outcome, Subject, build_outcome, client_order_id, settle_placement
+from worker.core.signals import read_signal
+from worker.core.token_bucket import BudgetSet, claim, release, reserve
+
+REPEAT = 7
+NOW_MS = 1_795_000_000_000.0
+BODY = orjson.dumps(
+    {
+        "signal_id": "signal-000001",
+        "account": "bench-0",
+        "symbol": "BTC/USDT",
+        "side": "buy",
+        "type": "limit",
+        "quantity": "0.01",
+        "price": "65000.10",
+        "time_in_force": "ioc",
+    }
+)
+LIMITS = (
+    RateLimit(kind=LimitKind.REQUEST_WEIGHT, interval_s=60, limit=1_000_000_000),
+    RateLimit(kind=LimitKind.RAW_REQUESTS, interval_s=300, limit=1_000_000_000),
+    RateLimit(kind=LimitKind.ORDERS, interval_s=10, limit=1_000_000_000),
+    RateLimit(kind=LimitKind.ORDERS, interval_s=86400, limit=1_000_000_000),
+)
+
+
+def an_order() -> Order:
+    return Order(
+        client_order_id=client_order_id("bench-0", "signal-000001"),
+        symbol="BTCUSDT",
+        side=Side.BUY,
+        type=OrderType.MARKET,
+        quantity=Decimal("0.01"),
+    )
+
+
+def a_reply(order: Order) -> Reply:
+    document = {
+        "symbol": "BTCUSDT",
+        "orderId": 28,
+        "orderListId": -1,
+        "clientOrderId": order.client_order_id,
+        "transactTime": int(NOW_MS),
+        "price": "0.00000000",
+        "origQty": "0.01000000",
+        "executedQty": "0.01000000",
+        "cummulativeQuoteQty": "650.00000000",
+        "status": "FILLED",
+        "timeInForce": "GTC",
+        "type": "MARKET",
+        "side": "BUY",
+        "fills": [
+            {"price": "65000.00", "qty": "0.01000000", "commission": "0.00001", "commissionAsset": "BTC"}
+        ],
+    }
+    headers = {"content-type": "application/json", "x-mbx-used-weight-1m": "1", "x-mbx-order-count-10s": "1"}
+    return Reply(status=200, headers=headers, body=orjson.dumps(document))
+
+
+def steps() -> dict[str, Callable[[], object]]:
+    """The steps, by what the table calls them."""
+    adapter = discover()["binance"]
+    signer = make_signer("k" * 64, "s" * 64)
+    order = an_order()
+    call, reply = adapter.place(order), a_reply(order)
+    clock = ClockOffset()
+    clock.synchronise([Probe(sent_s=1.0, received_s=1.002, server_ms=int(NOW_MS))])
+    budgets = BudgetSet(LIMITS)
+
+    def stamp() -> int:
+        reading = clock.read(2.0)
+        assert reading is not None
+        return stamp_ms(reading)
+
+    def admit() -> None:
+        costs = [cost for kind in LimitKind for cost in budgets.costs(kind, 1)]
+        reservation = reserve(costs, NOW_MS, share=0.9, guard_ms=1.0, in_order=True)
+        claim(reservation, NOW_MS, guard_ms=1.0)
+        release(reservation, sent_at_ms=NOW_MS)
+
+    def sign() -> object:
+        return adapter.sign(
+            call, signer, base_url="https://api.binance.com", timestamp_ms=int(NOW_MS), recv_window_ms=5000
+        )
+
+    build = _outcome_builder()
+    return {
+        "decode signal": lambda: read_signal(BODY, "bench-0"),
+        "reserve + claim + release": admit,
+        "stamp": stamp,
+        "encode placement": lambda: adapter.place(order),
+        "sign (encode + HMAC)": sign,
+        "read reply": lambda: adapter.read_placement(order, reply),
+        "build outcome": lambda: build("signal-000001"),
+    }
+
+
+def _outcome_builder() -> Callable[[str], Outcome]:
+    """Everything that is known when a signal settles, ready to be written."""
+    order = an_order()
+    verdict = discover()["binance"].read_placement(order, a_reply(order))
+    assert isinstance(verdict, Accepted)
+    settlement = settle_placement(verdict.report, order)
+    journey = Journey(received_s=1.0, attempts=1, venue_ms=8.1234, queued_ms=1.2345)
+    subject = Subject(
+        signal_id="signal-000001",
+        account="bench-0",
+        venue="binance",
+        action="place",
+        symbol="BTC/USDT",
+        content_hash="0" * 32,
+        client_order_id=order.client_order_id,
+    )
+
+    def build(signal_id: str) -> Outcome:
+        return build_outcome(
+            replace(subject, signal_id=signal_id),
+            settlement,
+            asked=order,
+            journey=journey,
+            now_s=1.01,
+            settled_at_ms=NOW_MS,
+            worker="bench",
+        )
+
+    return build
+
+
+def microseconds(step: Callable[[], object]) -> float:
+    """The best of several runs: everything that disturbs a run makes it longer."""
+    timer = timeit.Timer(step)
+    number, _ = timer.autorange(lambda _number, _seconds: None)
+    number = max(1, number // 4)
+    return min(timer.repeat(REPEAT, number)) / number * 1e6
+
+
+def remembered_outcome_bytes(count: int = 5_000) -> float:
+    """Memory that one answered signal takes for as long as it is remembered."""
+    build, memory = _outcome_builder(), ShardMemory(keep_ms=1e12)
+    tracemalloc.start()
+    try:
+        before, _ = tracemalloc.get_traced_memory()
+        for number in range(count):
+            memory.record(build(f"signal-{number:06d}"), NOW_MS)
+        after, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    return (after - before) / count
