@@ -147,15 +147,24 @@ def is_older(report: ExecutionReport, since_ms: int) -> bool:
     return moment is not None and moment < since_ms - TIME_SLACK_MS
 
 
+_SHOWN_AS: Final[Mapping[OrderType, frozenset[OrderType | None]]] = {
+    OrderType.LIMIT_MAKER: frozenset({None, OrderType.LIMIT_MAKER, OrderType.LIMIT}),
+    OrderType.STOP_LOSS: frozenset({None, OrderType.STOP_LOSS, OrderType.MARKET}),
+    OrderType.TAKE_PROFIT: frozenset({None, OrderType.TAKE_PROFIT, OrderType.MARKET}),
+    OrderType.STOP_LOSS_LIMIT: frozenset({None, OrderType.STOP_LOSS_LIMIT, OrderType.LIMIT}),
+    OrderType.TAKE_PROFIT_LIMIT: frozenset({None, OrderType.TAKE_PROFIT_LIMIT, OrderType.LIMIT}),
+}
+
+
 def fits(order: Order, report: ExecutionReport) -> bool:
     """Tell whether a report can be of an order: what both state must agree; what a venue leaves out proves nothing.
 
-    A triggered stop order may be shown as the order it turned into, so only plain types are compared.
+    A stop order may be shown as what it turned into, and a post-only limit as a limit.
     """
     return (
         report.symbol in ("", order.symbol)
         and report.side in (None, order.side)
-        and (report.type in (None, order.type) or order.stop_price is not None)
+        and report.type in _SHOWN_AS.get(order.type, (None, order.type))
         and (report.quantity is None or order.quantity in (None, report.quantity))
         and (report.price is None or order.price in (None, report.price))
     )

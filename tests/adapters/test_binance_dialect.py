@@ -368,6 +368,12 @@ def test_another_order_under_our_id_is_ambiguous(other: dict[str, str]) -> None:
     assert find(an_order(), a_reply(QUERIED | other)) == Ambiguous(candidates=1)
 
 
+def test_a_triggered_stop_order_is_recognised_as_what_it_turned_into() -> None:
+    order = a_market_order(type=OrderType.STOP_LOSS, stop_price=Decimal(60_000))
+    assert isinstance(find(order, a_reply(QUERIED | {"type": "MARKET", "price": "0"})), Found)
+    assert find(order, a_reply(QUERIED | {"type": "LIMIT_MAKER"})) == Ambiguous(candidates=1)
+
+
 def test_an_order_by_amount_is_recognised_without_its_quantity() -> None:
     order = a_market_order(quantity=None, quote_quantity=Decimal(650))
     market = QUERIED | {"type": "MARKET", "price": "0.00000000", "origQuoteOrderQty": "650.00"}
