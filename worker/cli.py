@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from worker.commands import looking, serving
+from worker.commands import looking, outcomes, send, serving
 from worker.commands.options import examples, paragraphs
 from worker.commands.shell import Exit
 
@@ -55,6 +55,8 @@ for command, its_examples in (
     (serving.worker, serving.WORKER_EXAMPLES),
     (serving.topology, serving.TOPOLOGY_EXAMPLES),
     (serving.sandbox, serving.SANDBOX_EXAMPLES),
+    (send.signal, send.EXAMPLES),
+    (outcomes.outcomes, outcomes.EXAMPLES),
     (looking.schema, looking.SCHEMA_EXAMPLES),
 ):
     app.command(help=paragraphs(command), epilog=its_examples)(command)

@@ -12,7 +12,7 @@ from typing import Any, Final
 from aio_pika import ExchangeType
 from aio_pika.abc import AbstractChannel
 
-from worker.amqp import AmqpLink, RefusedError, guarded
+from worker.amqp import AmqpLink, BrokerError, RefusedError, guarded
 from worker.core.shards import Names
 
 DELIVERY_LIMIT: Final = 100
@@ -75,9 +75,12 @@ async def declare(link: AmqpLink, names: Names) -> None:
         await _declare_all(channel, names)
         await guarded(channel.close())
     except RefusedError as error:
-        if "ACCESS_REFUSED" not in str(error):
+        if "ACCESS_REFUSED" in str(error):
+            await _check_all(link, names)
+        elif "PRECONDITION_FAILED" in str(error):
             raise TopologyError(_explain(str(error), names)) from None
-        await _check_all(link, names)
+        else:  # a queue whose leader is not up yet, after a restart of the broker
+            raise BrokerError(str(error)) from None
 
 
 async def _declare_all(channel: AbstractChannel, names: Names) -> None:
@@ -121,6 +124,21 @@ async def bind_accounts(link: AmqpLink, names: Names, shards: Iterable[tuple[str
         raise TopologyError(
             f"{error}; this user may not bind accounts: run `beeline topology` as a user who may"
         ) from None
+
+
+async def delete(link: AmqpLink, names: Names) -> None:
+    """Delete everything that `declare` made, with all that is in it; what is gone already is no error.
+
+    Raises:
+        BrokerError: the broker cannot be reached, or this user may not delete.
+    """
+    channel = await link.open_channel()
+    underlay = await channel.get_underlay_channel()
+    for queue, _ in _queues(names):
+        await guarded(underlay.queue_delete(queue))
+    for exchange, *_ in _exchanges(names):
+        await guarded(underlay.exchange_delete(exchange))
+    await guarded(channel.close())
 
 
 def _explain(text: str, names: Names) -> str:
