@@ -32,10 +32,10 @@ RPC_TIMEOUT_S: Final = 10.0
 
 BROKER_ERRORS: Final = (
     aiormq.exceptions.AMQPError,
-    ConnectionError,
     OSError,
     TimeoutError,
     asyncio.InvalidStateError,
+    RuntimeError,  # "closed", from a connection that went away between two calls
 )
 """Everything that a broken link, channel or broker raises."""
 

@@ -228,10 +228,10 @@ class Worker:
             return
         self._accounts = accounts
         self._adopt_accounts(tasks)
-        log.info("accounts loaded", accounts=len(accounts), usable=self._usable_accounts())
         if self._consuming is not None:
-            with suppress(BrokerError, TopologyError):
+            with suppress(BrokerError):  # the next connection binds them
                 await bind_accounts(self._consuming, self._names, self._account_shards())
+        log.info("accounts loaded", accounts=len(accounts), usable=self._usable_accounts())
 
     def _account_shards(self) -> list[tuple[str, int]]:
         return [

@@ -39,6 +39,7 @@ from worker.recall import HASH_HEADER
 from worker.telemetry import Telemetry
 
 REASON_HEADER: Final = "beeline-reason"
+LONGEST_VALIDITY_MS: Final = 900_000.0
 KEPT_LIMIT: Final = 10_000
 MAX_CORRELATION_BYTES: Final = 255
 
@@ -55,6 +56,7 @@ class Execution:
     journey: Journey
     deliveries: list[Delivery]
     created_ms: float
+    earliest_ms: float
     suspect_until_ms: float | None
     sent: bool = False
     outcome: Outcome | None = None
@@ -160,11 +162,17 @@ class Dispatcher:
             ),
             deliveries=[delivery],
             created_ms=created_ms,
+            earliest_ms=self._earliest_ms(delivery, created_ms),
             suspect_until_ms=suspect_until_ms,
         )
         self._running[request.account, request.signal_id] = execution
         self._idle.clear()
         self._enqueue(execution)
+
+    def _earliest_ms(self, delivery: Delivery, created_ms: float) -> float:
+        """When the signal can have been published at the earliest: one that does not say may be as old as any valid one."""
+        dated = created_ms != delivery.received_ms or not delivery.redelivered
+        return created_ms if dated else created_ms - LONGEST_VALIDITY_MS
 
     def _created_ms(self, delivery: Delivery) -> float:
         """When the signal was published: by its header, by its timestamp, or when it was first received."""

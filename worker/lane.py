@@ -46,14 +46,15 @@ from worker.core.resolution import (
     begin,
 )
 from worker.core.signals import Action, Signal
-from worker.dispatcher import Dispatcher, Execution
+from worker.dispatcher import LONGEST_VALIDITY_MS, Dispatcher, Execution
 from worker.gateway import Exchange, Fenced, Gateway, Sending, Throttled
 from worker.prices import Prices
 from worker.settings import Settings
 
-LONGEST_VALIDITY_MS: Final = 900_000.0
 RETRY_MS: Final = (200.0, 400.0, 800.0, 1_600.0, 3_200.0, 5_000.0)
 SINCE_SLACK_MS: Final = 60_000.0
+"""How far the clock of a producer may be ahead before an order of ours is taken for an older one."""
+
 CANCEL_HORIZON_MS: Final = 86_400_000.0
 
 log = structlog.get_logger("beeline.lane")
@@ -297,6 +298,7 @@ class Placement:
         self._signal = trade.signal
         self._order = _order(trade.signal)
         self._prepared = False
+        self._first_stamp_ms: float | None = None
 
     async def run(self) -> tuple[Settlement, Order]:
         """Return how the signal ended, and the order as it was asked of the venue."""
@@ -353,6 +355,7 @@ class Placement:
                 trade.journey.attempts += 1
                 trade.journey.limiter_ms += passage.limiter_ms
                 trade.journey.venue_ms += passage.venue_ms
+                self._first_stamp_ms = self._first_stamp_ms or passage.stamped_ms
                 verdict = trade.adapter.read_placement(self._order, passage.answer)
                 return self._advance(case, Answered(verdict=verdict, stamped_ms=passage.stamped_ms))
 
@@ -361,11 +364,17 @@ class Placement:
         await trade.pause(step.wait_ms)
         trade.check_owned()
         asked_ms = trade.gateway.earliest_venue_ms()
-        since_ms = int(trade.venue_time_of(trade.execution.created_ms) - SINCE_SLACK_MS)
-        flow = trade.adapter.find(case.order, venue_order_id=case.venue_order_id, since_ms=since_ms)
+        flow = trade.adapter.find(case.order, venue_order_id=case.venue_order_id, since_ms=self._since_ms())
         trade.journey.lookups += 1
         sighting = await trade.gateway.drive(flow, trade.asking, trade.count)
         return self._advance(case, Sighted(sighting=_asked(sighting), asked_ms=asked_ms))
+
+    def _since_ms(self) -> int:
+        """Venue time before which no order can be this signal's: our first stamp, or what an earlier owner may have had."""
+        trade = self._trade
+        if self._first_stamp_ms is not None and trade.execution.suspect_until_ms is None:
+            return int(self._first_stamp_ms)
+        return int(trade.venue_time_of(trade.execution.earliest_ms) - SINCE_SLACK_MS)
 
     def _advance(self, case: Case, fact: Answered | Sighted) -> tuple[Case, Step]:
         unresolved = refusal(
@@ -471,8 +480,8 @@ class Cancellation:
                 return None if self._sent else _refuse(_rate_limited(verdict)).settlement
             case Accepted(report=report):
                 self._count_attempt()
-                if report.state in (OrderState.OPEN, OrderState.PENDING):
-                    return None
+                if report.state in (None, OrderState.OPEN, OrderState.PENDING):
+                    return None  # the venue cancels late: ask again
                 return settle_cancellation(report, refusal("too_late_to_cancel"))
             case Unproven(error=error):
                 self._count_attempt()

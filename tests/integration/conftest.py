@@ -2,12 +2,13 @@
 
 import itertools
 import os
-from collections.abc import Generator, Iterator
+from collections.abc import AsyncIterator, Generator, Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.integration.rabbitmq_node import RabbitNode, is_rabbitmq_installed
+from tests.integration.rig import Rig
 
 _NAMESPACES = itertools.count(1)
 
@@ -49,3 +50,10 @@ def amqp_url(rabbit: RabbitNode) -> Iterator[str]:
 def namespace() -> str:
     """A namespace that no other test uses, for tests that share the node's default virtual host."""
     return f"test-{next(_NAMESPACES)}"
+
+
+@pytest.fixture
+async def rig(amqp_url: str, tmp_path: Path) -> AsyncIterator[Rig]:
+    """A sandbox and a broker of the test's own; workers are started by the test."""
+    async with Rig(amqp_url, tmp_path) as running:
+        yield running

@@ -247,7 +247,7 @@ def _closed_status(state: OrderState, asked: Order, *, executed: bool) -> Status
 
 def settle_cancellation(report: ExecutionReport, too_late: VenueError) -> Settlement:
     """Tell what became of an order that was to be cancelled and is closed."""
-    if report.state in (OrderState.CANCELLED, None):
+    if report.state is OrderState.CANCELLED:
         return Settlement(status=Status.CANCELLED, landed=Landed.YES, report=report)
     if report.state is OrderState.FILLED:
         status = Status.FILLED

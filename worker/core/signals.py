@@ -1,12 +1,14 @@
 """Signals, version 1: what producers publish, read once and never trusted again.
 
-`read_signal` turns the bytes of a message into one of three values: a `Signal` to execute, a `BadSignal` that can be answered
-because its id is readable, or an `Unanswerable` that belongs to the dead letters. Decimals go through verbatim: a JSON number
-never becomes a float, and a number that cannot be represented exactly in fixed notation is an error of its field.
+`read_signal` turns the bytes of a message into one of three values: a `Signal` to execute, a `BadSignal` that can be
+answered because its id is readable, or an `Unanswerable` that belongs to the dead letters. Decimals go through
+verbatim: a JSON number never becomes a float, and a number that cannot be represented exactly in fixed notation is an
+error of its field.
 """
 
 import json
 import re
+from collections import Counter
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -29,6 +31,7 @@ from adapters.model import OrderType, PositionSide, Side, TimeInForce
 
 MAX_BODY_BYTES: Final = 64 * 1024
 MAX_SIGNAL_ID_LENGTH: Final = 128
+MAX_PROBLEMS: Final = 20
 
 _DECIMAL = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?", re.ASCII)
 _MAX_DIGITS: Final = 18
@@ -89,12 +92,6 @@ class Unanswerable:
     reason: str
 
 
-class NumberText(str):
-    """A JSON number, kept as the text it was written in."""
-
-    __slots__ = ()
-
-
 def _read_decimal(value: object) -> object:
     """Turn a decimal text into a `Decimal`, refusing every form that could change its value on the way."""
     if isinstance(value, bool) or not isinstance(value, str | int):
@@ -117,7 +114,7 @@ def _read_instant(value: object) -> object:
     """Turn RFC 3339 or epoch milliseconds into epoch milliseconds."""
     if isinstance(value, int) and not isinstance(value, bool):
         return value
-    if isinstance(value, str) and not isinstance(value, NumberText) and _RFC_3339.fullmatch(value):
+    if isinstance(value, str) and _RFC_3339.fullmatch(value):
         try:
             return round(datetime.fromisoformat(value.upper()).timestamp() * 1000)
         except ValueError:
@@ -146,6 +143,7 @@ _ORDER_FIELDS: Final = (
     "close_position",
     "position_side",
 )
+_AMOUNT_FIELDS: Final = frozenset({"quantity", "quote_quantity", "price", "stop_price", "trailing_delta"})
 _LIMIT_TYPES: Final = frozenset(
     {OrderType.LIMIT, OrderType.LIMIT_MAKER, OrderType.STOP_LOSS_LIMIT, OrderType.TAKE_PROFIT_LIMIT}
 )
@@ -250,16 +248,35 @@ def _type_problems(signal: SignalV1, kind: OrderType) -> list[str]:
 # --- Reading ----------------------------------------------------------------------------------------------------------
 
 
-def _loads(body: bytes) -> Any:  # noqa: ANN401 - whatever a producer sent
-    """Parse JSON; numbers that orjson would turn into floats are read again as text, so that no digit is lost."""
+def _loads(body: bytes) -> Any:
+    """Parse JSON; amounts that orjson would turn into floats are read again as text, so that no digit is lost."""
     document = orjson.loads(body)
     if isinstance(document, dict) and any(isinstance(value, float) for value in document.values()):
-        return json.loads(body, parse_float=NumberText, parse_int=_int_or_text)
+        exact = json.loads(body, parse_float=str, parse_int=_int_or_text)
+        document |= {name: exact[name] for name in _AMOUNT_FIELDS & document.keys()}
     return document
 
 
-def _int_or_text(text: str) -> int | NumberText:
-    return int(text) if len(text) <= _MAX_DIGITS else NumberText(text)
+def _int_or_text(text: str) -> int | str:
+    return int(text) if len(text) <= _MAX_DIGITS else text
+
+
+def _given_twice(body: bytes, document: dict[str, Any]) -> str | None:
+    """Return a field that is written more than once, where JSON readers differ about which one counts.
+
+    Every text of a flat object has two quotes, so a count tells the usual case from the rest without parsing again.
+    """
+    texts = len(document) + sum(isinstance(value, str) for value in document.values())
+    if body.count(b'"') == 2 * texts:
+        return None
+    pairs: list[tuple[str, object]] = []
+    try:
+        # Inner objects end before the one that holds them, so what is kept at the end is the message itself.
+        json.loads(body, object_pairs_hook=lambda found: pairs.__setitem__(slice(None), found))
+    except RecursionError:
+        return None  # no field holds anything nested, so it is refused anyway
+    counts = Counter(name for name, _ in pairs)
+    return next((name for name, count in counts.items() if count > 1), None)
 
 
 def read_signal(body: bytes, routing_key: str) -> Signal | BadSignal | Unanswerable:
@@ -276,12 +293,18 @@ def read_signal(body: bytes, routing_key: str) -> Signal | BadSignal | Unanswera
     if not isinstance(document, dict):
         return Unanswerable(reason="not a JSON object")
     signal_id = document.get("signal_id")
-    if not isinstance(signal_id, str) or isinstance(signal_id, NumberText):
+    if not isinstance(signal_id, str):
         return Unanswerable(reason="no signal_id, which must be a string")
     if not 1 <= len(signal_id) <= MAX_SIGNAL_ID_LENGTH:
         return Unanswerable(reason=f"signal_id must have 1 to {MAX_SIGNAL_ID_LENGTH} characters")
     if len(body) > MAX_BODY_BYTES:
         problem = f"body: {len(body)} bytes, at most {MAX_BODY_BYTES} are allowed"
+        return _bad(document, signal_id, routing_key, "invalid_signal", (problem,), body)
+    twice = _given_twice(body, document)
+    if twice == "signal_id":
+        return Unanswerable(reason="signal_id is given more than once")
+    if twice is not None:
+        problem = f"{twice[:64]}: given more than once"
         return _bad(document, signal_id, routing_key, "invalid_signal", (problem,), body)
     try:
         wire = SignalV1.model_validate(document)
@@ -300,7 +323,7 @@ def _bad(
     return BadSignal(
         signal_id=signal_id,
         account=account,
-        action=action if action in set(Action) else None,
+        action=action if isinstance(action, str) and action in set(Action) else None,
         symbol_text=symbol[:65] if isinstance(symbol, str) else None,
         code=code,
         problems=problems,
@@ -309,7 +332,9 @@ def _bad(
 
 
 def _problems(error: ValidationError) -> tuple[str, ...]:
-    return tuple(_problem(item["type"], item["loc"], item["msg"]) for item in error.errors(include_url=False))
+    found = [_problem(item["type"], item["loc"], item["msg"]) for item in error.errors(include_url=False)]
+    more = len(found) - MAX_PROBLEMS
+    return (*found[:MAX_PROBLEMS], f"and {more} more") if more > 0 else tuple(found)
 
 
 def _problem(kind: str, location: tuple[int | str, ...], message: str) -> str:
@@ -377,4 +402,7 @@ def _content_hash(wire: SignalV1, time_in_force: TimeInForce | None) -> str:
 
 
 def _plain(number: Decimal | None) -> str:
-    return "" if number is None else f"{number.normalize():f}"
+    if number is None:
+        return ""
+    text = f"{number:f}"  # not `normalize`, which rounds to 28 digits
+    return text.rstrip("0").rstrip(".") if "." in text else text
