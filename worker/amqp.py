@@ -98,7 +98,9 @@ class Line(Protocol):
 
 
 class Link(Protocol):
-    """One connection."""
+    """One connection; `reason` says why it was lost."""
+
+    reason: str
 
     async def open_line(self, *, prefetch: int = 0, confirms: bool = False) -> Line:
         """Open a channel."""

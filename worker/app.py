@@ -11,19 +11,20 @@ the metrics last. A second signal stops waiting, and still rejects nothing: what
 import asyncio
 import random
 import signal
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from contextlib import suppress
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 import structlog
 
 from adapters.http import Transport
 from adapters.venues import discover
 from worker.accounts import Account, AccountsError, load_accounts
-from worker.amqp import AmqpLink, BrokerError, dial
-from worker.clock_sync import SystemClock
+from worker.amqp import BrokerError, Link, dial
+from worker.clock_sync import Clock, Sender, SystemClock
 from worker.consumer import Consumer
 from worker.control import Control
 from worker.core.shards import Names
@@ -46,6 +47,25 @@ BURST_POLL_S: Final = 0.2
 log = structlog.get_logger("beeline.worker")
 
 
+class Transporting(Sender, Protocol):
+    """Sends requests to venues, and can be closed."""
+
+    async def close(self) -> None:
+        """Close all connections."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ports:
+    """Everything of the worker that touches the world, so that a simulation can put its own in place."""
+
+    clock: Clock = field(default_factory=SystemClock)
+    transport: Callable[[float], Transporting] = Transport
+    dial: Callable[..., Awaitable[Link]] = dial
+    declare: Callable[[Any, Names], Awaitable[None]] = declare
+    bind_accounts: Callable[[Any, Names, Iterable[tuple[str, int]]], Awaitable[None]] = bind_accounts
+    jitter: Callable[[float, float], float] = random.uniform
+
+
 class StoppedError(Exception):
     """Ends the task group: everything that had to be finished is."""
 
@@ -53,20 +73,28 @@ class StoppedError(Exception):
 class Worker:
     """One worker process."""
 
-    def __init__(self, settings: Settings, accounts: dict[str, Account], *, burst: bool) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        accounts: dict[str, Account],
+        *,
+        burst: bool = False,
+        ports: Ports | None = None,
+    ) -> None:
         self._settings, self._burst = settings, burst
         self._accounts = accounts
+        self._ports = ports or Ports()
         self._venues = discover()
-        self._clock = SystemClock()
+        self._clock = self._ports.clock
         self._names = Names(namespace=settings.namespace, shards=settings.shards)
-        self._transport = Transport(settings.venue_timeout)
+        self._transport = self._ports.transport(settings.venue_timeout)
         self._gateways: dict[tuple[str, str], Gateway] = {}
         self._prices: dict[tuple[str, str], Prices] = {}
         self._publisher = Publisher()
         self._telemetry = Telemetry(lambda name: name in self._accounts)
         self._epoch: Epoch | None = None
         self._epochs = 0
-        self._consuming: AmqpLink | None = None
+        self._consuming: Link | None = None
         self._draining = False
         self._stop = asyncio.Event()
         self._hurry = asyncio.Event()
@@ -75,8 +103,8 @@ class Worker:
 
     # --- Running
 
-    async def run(self) -> None:
-        """Work until told to stop.
+    async def serve(self) -> None:
+        """Work as a process of its own: with HTTP endpoints, until a signal tells it to stop.
 
         Raises:
             TopologyError: the broker holds something that does not fit this configuration.
@@ -90,6 +118,13 @@ class Worker:
             "status served", url=f"http://{self._settings.http_host}:{port}/", worker=self._settings.worker_id
         )
         try:
+            await self.run()
+        finally:
+            await status.stop()
+
+    async def run(self) -> None:
+        """Work until `stop` is called; raises as `serve` does."""
+        try:
             async with asyncio.TaskGroup() as tasks:
                 self._build(tasks)
                 self._adopt_accounts(tasks)
@@ -101,7 +136,6 @@ class Worker:
             pass
         finally:
             await self._transport.close()
-            await status.stop()
         if self._fatal is not None:
             raise self._fatal
 
@@ -230,7 +264,7 @@ class Worker:
         self._adopt_accounts(tasks)
         if self._consuming is not None:
             with suppress(BrokerError):  # the next connection binds them
-                await bind_accounts(self._consuming, self._names, self._account_shards())
+                await self._ports.bind_accounts(self._consuming, self._names, self._account_shards())
         log.info("accounts loaded", accounts=len(accounts), usable=self._usable_accounts())
 
     def _account_shards(self) -> list[tuple[str, int]]:
@@ -241,12 +275,12 @@ class Worker:
 
     # --- Connections
 
-    async def _supervise(self, name: str, use: Callable[[AmqpLink], Awaitable[str]]) -> None:
+    async def _supervise(self, name: str, use: Callable[[Link], Awaitable[str]]) -> None:
         """Keep one connection: connect, use it until it is lost, back off, again."""
         tries = 0
         while True:
             try:
-                link = await dial(
+                link = await self._ports.dial(
                     self._settings.amqp_url.get_secret_value(),
                     heartbeat=self._settings.heartbeat,
                     name=f"{name} {self._settings.worker_id}",
@@ -270,7 +304,7 @@ class Worker:
                 finally:
                     await link.close()
             ceiling_s = min(LONGEST_BACKOFF_S, FIRST_BACKOFF_S * 2**tries)
-            await asyncio.sleep(random.uniform(FIRST_BACKOFF_S / 2, ceiling_s))  # noqa: S311 - jitter
+            await asyncio.sleep(self._ports.jitter(FIRST_BACKOFF_S / 2, ceiling_s))
 
     def _give_up_burst(self, error: BrokerError, tries: int) -> None:
         if self._burst and tries > 3:
@@ -280,7 +314,7 @@ class Worker:
         self._fatal = error
         raise StoppedError
 
-    async def _publish_through(self, link: AmqpLink) -> str:
+    async def _publish_through(self, link: Link) -> str:
         await self._publisher.attach(link)
         try:
             await link.lost()
@@ -288,10 +322,10 @@ class Worker:
             self._publisher.detach()
         return link.reason
 
-    async def _consume_through(self, link: AmqpLink) -> str:
+    async def _consume_through(self, link: Link) -> str:
         """Live one epoch."""
-        await declare(link, self._names)
-        await bind_accounts(link, self._names, self._account_shards())
+        await self._ports.declare(link, self._names)
+        await self._ports.bind_accounts(link, self._names, self._account_shards())
         self._epochs += 1
         self._telemetry.connected()
         epoch = Epoch(self._clock, self._settings.heartbeat, self._epochs)
@@ -317,7 +351,7 @@ class Worker:
         return epoch.reason or "unknown"
 
     @staticmethod
-    async def _watch(link: AmqpLink, epoch: Epoch) -> None:
+    async def _watch(link: Link, epoch: Epoch) -> None:
         await link.lost()
         epoch.end(link.reason)
 
@@ -326,10 +360,11 @@ class Worker:
     def _listen_for_signals(self) -> None:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, self._on_stop_signal)
+            loop.add_signal_handler(number, self.stop)
         loop.add_signal_handler(signal.SIGHUP, self._reload.set)
 
-    def _on_stop_signal(self) -> None:
+    def stop(self) -> None:
+        """Drain and end; a second call stops waiting for what is in flight."""
         if self._stop.is_set():
             self._hurry.set()
         self._stop.set()
@@ -501,4 +536,4 @@ async def run_worker(settings: Settings, *, burst: bool) -> None:
         BrokerError: the broker cannot be reached, in burst mode.
     """
     accounts = load_accounts(settings.accounts, discover())
-    await Worker(settings, accounts, burst=burst).run()
+    await Worker(settings, accounts, burst=burst).serve()

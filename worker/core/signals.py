@@ -272,7 +272,7 @@ def _given_twice(body: bytes, document: dict[str, Any]) -> str | None:
     pairs: list[tuple[str, object]] = []
     try:
         # Inner objects end before the one that holds them, so what is kept at the end is the message itself.
-        json.loads(body, object_pairs_hook=lambda found: pairs.__setitem__(slice(None), found))
+        json.loads(body, parse_int=str, object_pairs_hook=lambda found: pairs.__setitem__(slice(None), found))
     except RecursionError:
         return None  # no field holds anything nested, so it is refused anyway
     counts = Counter(name for name, _ in pairs)
