@@ -441,7 +441,7 @@ def test_an_instant_is_the_same_content_in_either_form() -> None:
     assert text.content_hash == good(MARKET, valid_until=1_794_992_820_000).content_hash
 
 
-DIFFERENT = [
+DIFFERENT: list[dict[str, Any]] = [
     {},
     {"symbol": "ETHUSDT"},
     {"side": "sell"},

@@ -1,7 +1,8 @@
 """What was answered: the outcomes of one shard, as long as a signal could still be valid.
 
-The memory is filled from the shard's stream at take-over and from our own confirmed publishes afterwards, so that a signal
-delivered again, before or after any crash, is answered with the same bytes. Entries leave in the order they came.
+The memory is filled from the shard's stream at take-over and from our own confirmed publishes afterwards, so
+that a signal delivered again, before or after any crash, is answered with the same bytes. Entries leave in
+the order they came.
 """
 
 from collections import OrderedDict
@@ -30,13 +31,13 @@ class ShardMemory:
 
     def record(self, outcome: Outcome, answered_at_ms: float) -> None:
         """Remember an answer; the first answer of an id stays, and only a later revision of it replaces it."""
+        self._forget_before(answered_at_ms - self._keep_ms)
         key = (outcome.account, outcome.signal_id)
         known = self._answers.get(key)
         if known is None:
             self._answers[key] = Remembered(outcome=outcome, answered_at_ms=answered_at_ms)
         elif outcome.outcome_id == known.outcome.outcome_id and outcome.revision > known.outcome.revision:
             self._answers[key] = Remembered(outcome=outcome, answered_at_ms=known.answered_at_ms)
-        self._forget_before(answered_at_ms - self._keep_ms)
 
     def recall(self, account: str, signal_id: str) -> Outcome | None:
         """Return what a signal was answered with."""
