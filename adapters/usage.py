@@ -1,7 +1,8 @@
 """What a venue says it has counted so far, read from the usage headers of a reply.
 
-Binance names them `X-MBX-USED-WEIGHT-<n><unit>` (per IP) and `X-MBX-ORDER-COUNT-<n><unit>` (per account), unit S, M, H or D.
-A venue that sends none, such as Bitrue, simply yields nothing. Source: Binance spot "General API information", LIMITS.
+Binance names them `X-MBX-USED-WEIGHT-<n><unit>` (per IP) and `X-MBX-ORDER-COUNT-<n><unit>` (per account),
+unit S, M, H or D. A venue that sends none, such as Bitrue, simply yields nothing. Source: Binance spot
+"General API information", LIMITS.
 """
 
 from collections.abc import Iterator, Mapping

@@ -1,7 +1,8 @@
 """Accounts: the keys that signals may trade with, read from TOML files and reloaded while the worker runs.
 
-A bad account never stops the good ones: it is kept with the reason it was refused, so that its signals are answered with it.
-Secrets live inside signers and are never shown: an `Account` prints its name and venue only.
+A bad account never stops the good ones: it is kept with the reason it was refused, so that its signals are
+answered with it. Secrets live inside signers and are never shown: an `Account` prints its name and venue
+only.
 """
 
 import os
@@ -92,7 +93,7 @@ def _read_toml(file: Path) -> dict[str, Any]:
         raise AccountsError(f"{file} is not valid TOML: {reason}") from None
 
 
-def _load_account(name: str, entry: Any, file: Path, venues: Mapping[str, Adapter]) -> Account:  # noqa: ANN401 - TOML
+def _load_account(name: str, entry: Any, file: Path, venues: Mapping[str, Adapter]) -> Account:
     entry = entry if isinstance(entry, dict) else {}
     venue = entry.get("venue")
     adapter = venues.get(venue) if isinstance(venue, str) else None
@@ -129,7 +130,7 @@ def _checked(account: Account, entry: dict[str, Any], file: Path, venues: Mappin
     )
 
 
-def _typed(entry: dict[str, Any], name: str, kind: type, default: Any) -> Any:  # noqa: ANN401 - TOML values
+def _typed(entry: dict[str, Any], name: str, kind: type, default: Any) -> Any:
     value = entry.get(name, default)
     if name in entry and not isinstance(value, kind):
         raise _RefusedError(f"{name} must be a {kind.__name__}")

@@ -1,13 +1,14 @@
 """The broker port: the only file that knows aio-pika and aiormq.
 
-The rest of the worker speaks of links (one connection), lines (one channel) and messages. What was learnt about the client
-library stays here:
+The rest of the worker speaks of links (one connection), lines (one channel) and messages. What was learnt
+about the client library stays here:
 
-- Delivery callbacks only hand a `Message` over: a task of a channel is cancelled when its connection dies, and an order must
-  not die with it.
-- `Line.ack` only queues the frame. That an acknowledgement was applied is proven by a later reply on the same channel.
-- Publishing is mandatory and confirmed, a returned message raises, and a timeout says nothing about what the broker did: the
-  channel is given up, and the caller publishes again elsewhere.
+- Delivery callbacks only hand a `Message` over: a task of a channel is cancelled when its connection dies,
+  and an order must not die with it.
+- `Line.ack` only queues the frame. That an acknowledgement was applied is proven by a later reply on the same
+  channel.
+- Publishing is mandatory and confirmed, a returned message raises, and a timeout says nothing about what the
+  broker did: the channel is given up, and the caller publishes again elsewhere.
 - A consumer that the broker cancels is a lost line, never consumed again under the same tag.
 """
 
@@ -134,7 +135,7 @@ class AmqpLine:
     ) -> None:
         """Start deliveries."""
 
-        async def hand_over(delivered: DeliveredMessage) -> None:  # noqa: RUF029 - aiormq awaits callbacks
+        async def hand_over(delivered: DeliveredMessage) -> None:
             on_message(_read(delivered))
 
         await guarded(

@@ -1,11 +1,12 @@
 """The composition root: builds the worker, keeps its connections, and takes it down in order.
 
-One task group owns every task. Two supervisors keep one connection each, one for consuming and one for publishing, with a
-jittered back-off between attempts. Each consuming connection is an epoch.
+One task group owns every task. Two supervisors keep one connection each, one for consuming and one for
+publishing, with a jittered back-off between attempts. Each consuming connection is an epoch.
 
-The order of a drain: nothing new is started; what has sent something comes to its end, is published and acknowledged; then
-shard by shard the acknowledgements are flushed, the release is announced and the channel closed; then the connections go, and
-the metrics last. A second signal stops waiting, and still rejects nothing: what is unacknowledged goes to the next owner.
+The order of a drain: nothing new is started; what has sent something comes to its end, is published and
+acknowledged; then shard by shard the acknowledgements are flushed, the release is announced and the channel
+closed; then the connections go, and the metrics last. A second signal stops waiting, and still rejects
+nothing: what is unacknowledged goes to the next owner.
 """
 
 import asyncio
@@ -31,13 +32,14 @@ from worker.core.shards import Names
 from worker.dispatcher import Dispatcher
 from worker.epoch import Epoch, lease_s
 from worker.gateway import Gateway
-from worker.lane import Desk, Lanes
+from worker.lane import Lanes
 from worker.prices import Prices
 from worker.publisher import Publisher
 from worker.settings import Settings
 from worker.status import StatusServer
 from worker.telemetry import Telemetry
 from worker.topology import TopologyError, bind_accounts, declare
+from worker.trade import Desk
 
 FIRST_BACKOFF_S: Final = 0.1
 LONGEST_BACKOFF_S: Final = 10.0

@@ -1,6 +1,7 @@
 """Keeps each venue's clock known: polls its time, and again at once when a venue says that a stamp was wrong.
 
-`Clock` is where this process gets its time from. It is handed in everywhere, so that a simulation can bend it.
+`Clock` is where this process gets its time from. It is handed in everywhere, so that a simulation can bend
+it.
 """
 
 import asyncio

@@ -1,9 +1,9 @@
 """Takes signals from the broker: owns shards, hands deliveries over in order, acknowledges last.
 
-Every worker consumes every shard on a channel of its own; the broker decides who is active. It does not tell: the first
-delivery does. A shard is then taken over before its first signal is handled: the take-over is announced and the shard's
-memory is read, while deliveries wait in their order. A shard is given up by closing its channel, never by `basic.cancel`, and
-only a release with nothing in flight is announced as clean.
+Every worker consumes every shard on a channel of its own; the broker decides who is active. It does not tell:
+the first delivery does. A shard is then taken over before its first signal is handled: the take-over is
+announced and the shard's memory is read, while deliveries wait in their order. A shard is given up by closing
+its channel, never by `basic.cancel`, and only a release with nothing in flight is announced as clean.
 """
 
 import asyncio

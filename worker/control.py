@@ -1,7 +1,7 @@
 """The control stream: what every worker of the pool has to know, replayed at start and followed live.
 
-It carries take-overs and clean releases of shards. A take-over is complete when its own record has come back on the stream:
-everything written before it has then been read.
+It carries take-overs and clean releases of shards. A take-over is complete when its own record has come back
+on the stream: everything written before it has then been read.
 """
 
 import asyncio

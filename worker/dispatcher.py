@@ -1,8 +1,8 @@
 """Brings each delivery to its lane, and each answer back to the broker.
 
-One signal is worked on once, however often it is delivered: executions are known by (account, signal id), and a further
-delivery joins the one under way or is answered from memory. An execution outlives its delivery: when the link dies in the
-middle, its result is kept and given to the redelivery.
+One signal is worked on once, however often it is delivered: executions are known by (account, signal id), and
+a further delivery joins the one under way or is answered from memory. An execution outlives its delivery:
+when the link dies in the middle, its result is kept and given to the redelivery.
 
 Publish, confirm, remember, acknowledge, in this order.
 """

@@ -1,9 +1,9 @@
 """An epoch: the life of one consuming connection, and the lease to send orders that comes with it.
 
-Single-active-consumer is no fence: when a link dies silently, the broker promotes another worker seconds before this one
-notices. The broker cannot have given this connection up before `ping sent + 2 x heartbeat`, so a worker may send only until a
-second before that, and every round trip renews the lease. A delivery of an ended epoch is never acknowledged, and nothing is
-placed for it.
+Single-active-consumer is no fence: when a link dies silently, the broker promotes another worker seconds
+before this one notices. The broker cannot have given this connection up before `ping sent + 2 x heartbeat`,
+so a worker may send only until a second before that, and every round trip renews the lease. A delivery of an
+ended epoch is never acknowledged, and nothing is placed for it.
 """
 
 import asyncio

@@ -1,9 +1,10 @@
 """The way of one request: admit, stamp, sign, send. Nothing reaches a venue except through here.
 
-The order is the point. Waiting for limits comes first, because a stamp ages; the stamp, the signature, the check of the lease
-and the hand-over to the transport follow without an `await` in between, so that no request is signed before its turn and none
-is sent by a worker whose lease may have ended. The lease is checked after the stamp: a process that freezes in between sends
-a stamp from before the freeze, which the venue refuses once it is older than the recv window.
+The order is the point. Waiting for limits comes first, because a stamp ages; the stamp, the signature, the
+check of the lease and the hand-over to the transport follow without an `await` in between, so that no request
+is signed before its turn and none is sent by a worker whose lease may have ended. The lease is checked after
+the stamp: a process that freezes in between sends a stamp from before the freeze, which the venue refuses
+once it is older than the recv window.
 """
 
 import asyncio

@@ -1,8 +1,9 @@
-"""Publishes outcomes and records: confirmed, mandatory, and again on a fresh channel for as long as it matters.
+"""Publishes outcomes and records: confirmed, mandatory, and again on a fresh channel for as long as it
+matters.
 
-The publisher has a connection of its own, because a broker under a memory alarm blocks connections that publish, and one that
-only consumes keeps flowing. A failed publish says nothing about what the broker did, so it is repeated with the same identity
-and consumers see one outcome twice rather than none.
+The publisher has a connection of its own, because a broker under a memory alarm blocks connections that
+publish, and one that only consumes keeps flowing. A failed publish says nothing about what the broker did, so
+it is repeated with the same identity and consumers see one outcome twice rather than none.
 """
 
 import asyncio

@@ -1,7 +1,7 @@
 """Reads back what a shard was answered with, from its memory stream.
 
-A new owner publishes a marker to the stream and reads from the time an answer may still matter up to its own marker: it has
-then seen every outcome that any earlier owner ever got confirmed.
+A new owner publishes a marker to the stream and reads from the time an answer may still matter up to its own
+marker: it has then seen every outcome that any earlier owner ever got confirmed.
 """
 
 import asyncio

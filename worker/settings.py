@@ -1,7 +1,7 @@
 """Settings of a worker, read once from the environment and frozen.
 
-Every setting is a `BEELINE_…` variable and an option of the commands that use it. An unknown `BEELINE_…` variable is an
-error: a typing mistake must not silently leave a default in force.
+Every setting is a `BEELINE_…` variable and an option of the commands that use it. An unknown `BEELINE_…`
+variable is an error: a typing mistake must not silently leave a default in force.
 """
 
 import os

@@ -1,7 +1,7 @@
 """The worker's HTTP endpoints: metrics, probes and its status, on loopback unless told otherwise.
 
-`/livez` says only that the event loop turns: a restart cures nothing else. `/readyz` says whether signals can be handled now,
-with the reasons why not. Nothing secret is ever on any of them.
+`/livez` says only that the event loop turns: a restart cures nothing else. `/readyz` says whether signals can
+be handled now, with the reasons why not. Nothing secret is ever on any of them.
 """
 
 from collections.abc import Callable

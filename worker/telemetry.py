@@ -1,7 +1,8 @@
 """What the worker tells about itself: Prometheus metrics and structured logs.
 
-Labels are bounded: venues, statuses and codes are ours, accounts are the configured ones by name, and whatever else a
-producer wrote is counted under `other`. No key, secret, signature or URL is ever a label or a log field.
+Labels are bounded: venues, statuses and codes are ours, accounts are the configured ones by name, and
+whatever else a producer wrote is counted under `other`. No key, secret, signature or URL is ever a label or a
+log field.
 """
 
 import logging

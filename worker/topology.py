@@ -1,8 +1,8 @@
 """Everything Beeline declares on the broker, in one place.
 
-`declare` creates what is missing and is refused when something exists with other arguments; a worker without the right to
-declare checks passively that all is there. The number of shards is pinned by the length limit of an empty queue, because the
-broker compares such arguments for us: another number is refused, naming both.
+`declare` creates what is missing and is refused when something exists with other arguments; a worker without
+the right to declare checks passively that all is there. The number of shards is pinned by the length limit of
+an empty queue, because the broker compares such arguments for us: another number is refused, naming both.
 """
 
 import re

@@ -1,4 +1,5 @@
-"""A real broker for the tests in this folder: one private node for all of them, and a place of its own for each."""
+"""A real broker for the tests in this folder: one private node for all of them, and a place of its own for
+each."""
 
 import itertools
 import os

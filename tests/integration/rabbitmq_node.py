@@ -1,8 +1,8 @@
 """A real RabbitMQ node that a test owns: it may be killed, frozen and restarted, and nobody else notices.
 
-Each node lives in a folder and on free ports of its own (`deploy/rabbitmq/node.sh` knows how), listens on loopback
-only and keeps its URL over restarts. The methods block for as long as the broker takes, a start about five seconds:
-async code calls them through `asyncio.to_thread`.
+Each node lives in a folder and on free ports of its own (`deploy/rabbitmq/node.sh` knows how), listens on
+loopback only and keeps its URL over restarts. The methods block for as long as the broker takes, a start
+about five seconds: async code calls them through `asyncio.to_thread`.
 """
 
 import atexit

@@ -1,7 +1,7 @@
 """A whole Beeline around one test: real broker, sandbox over HTTP, worker processes that may be killed.
 
-Nothing here waits for a time to pass. A worker is ready when it says so, a signal is answered when its outcome is on the
-results queue, and the truth is the sandbox's ledger.
+Nothing here waits for a time to pass. A worker is ready when it says so, a signal is answered when its
+outcome is on the results queue, and the truth is the sandbox's ledger.
 """
 
 import asyncio

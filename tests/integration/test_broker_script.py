@@ -1,4 +1,5 @@
-"""deploy/broker.sh finds the broker it promises to find, starts one when there is none, and stops only its own."""
+"""deploy/broker.sh finds the broker it promises to find, starts one when there is none, and stops only its
+own."""
 
 import os
 import signal

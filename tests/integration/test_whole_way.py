@@ -1,4 +1,5 @@
-"""A signal becomes an order and one outcome comes back: real broker, real worker process, sandbox over HTTP."""
+"""A signal becomes an order and one outcome comes back: real broker, real worker process, sandbox over
+HTTP."""
 
 import asyncio
 import signal

@@ -1,9 +1,10 @@
 """What time it is at the venue, and how well we know it.
 
-Venue time = monotonic clock + offset. A probe asks the venue's clock; its answer was true somewhere between sending and
-receiving, so the midpoint is off by at most half the round trip, and the probe with the smallest round trip is the best. From
-the kept history comes the drift between the two clocks; between synchronisations the uncertainty grows by what we do not
-know of it. Wall clocks are never read here: steps and NTP slews of this host cannot move a stamp.
+Venue time = monotonic clock + offset. A probe asks the venue's clock; its answer was true somewhere between
+sending and receiving, so the midpoint is off by at most half the round trip, and the probe with the smallest
+round trip is the best. From the kept history comes the drift between the two clocks; between synchronisations
+the uncertainty grows by what we do not know of it. Wall clocks are never read here: steps and NTP slews of
+this host cannot move a stamp.
 """
 
 from collections import deque

@@ -1,7 +1,8 @@
 """Outcomes, version 1: the one answer to a signal.
 
-An outcome is built once, from what is known when the signal settles, and written to bytes once. Those bytes are what the
-broker confirms, what the memory of a shard keeps, and what a second delivery of the same signal is answered with.
+An outcome is built once, from what is known when the signal settles, and written to bytes once. Those bytes
+are what the broker confirms, what the memory of a shard keeps, and what a second delivery of the same signal
+is answered with.
 """
 
 from base64 import b32encode

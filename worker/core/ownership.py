@@ -1,9 +1,10 @@
 """Who may still be sending in a shard, read from the control stream.
 
-Owners announce a take-over before they handle their first signal, with the length of their lease, and a release once nothing
-of theirs is in flight. Folding these records tells a new owner until when an earlier one could have signed a request: after a
-clean release never, after a crash until the take-over plus the longest lease. All times are epoch milliseconds of this host's
-wall clock at the moment a record was read or written; records of other hosts are trusted to `SKEW_MS`.
+Owners announce a take-over before they handle their first signal, with the length of their lease, and a
+release once nothing of theirs is in flight. Folding these records tells a new owner until when an earlier one
+could have signed a request: after a clean release never, after a crash until the take-over plus the longest
+lease. All times are epoch milliseconds of this host's wall clock at the moment a record was read or written;
+records of other hosts are trusted to `SKEW_MS`.
 """
 
 from dataclasses import dataclass

@@ -1,9 +1,9 @@
 """One order per signal: what to do next about a placement, decided from facts alone.
 
-A client order id is unique among open orders only, so an id makes no resend safe; only asking the venue does. Asking becomes
-conclusive because a venue checks `server time - timestamp <= recv window` again right before its matching engine: after the
-last signed timestamp + recv window + read lag (all in venue time, our uncertainty taken off the present), an order that is
-not seen can no longer appear.
+A client order id is unique among open orders only, so an id makes no resend safe; only asking the venue does.
+Asking becomes conclusive because a venue checks `server time - timestamp <= recv window` again right before
+its matching engine: after the last signed timestamp + recv window + read lag (all in venue time, our
+uncertainty taken off the present), an order that is not seen can no longer appear.
 
     phase      what is known                              facts that move it on
     ---------  -----------------------------------------  ----------------------------------------------------------
@@ -11,8 +11,9 @@ not seen can no longer appear.
     DOUBTFUL   something of ours may be at the venue      Sighted  → Settle | LANDED | DOUBTFUL (ask later) | READY
     LANDED     the venue took it, its fate is not known   Sighted  → Settle | LANDED (ask later)
 
-`TRANSITIONS` below is that table. Every step returns the next `Case` and one `Step`: Place, LookUp or Settle. The lane does
-what the step says and brings the next fact. No clock is read here: a `Moment` comes with every fact.
+`TRANSITIONS` below is that table. Every step returns the next `Case` and one `Step`: Place, LookUp or Settle.
+The lane does what the step says and brings the next fact. No clock is read here: a `Moment` comes with every
+fact.
 """
 
 from collections.abc import Callable

@@ -1,7 +1,7 @@
 """Names of everything Beeline declares on the broker, and which shard an account belongs to.
 
-A shard is `crc32(limit_group or account) % N`: stable over restarts, broker versions and languages, so that any producer,
-worker or operator can compute it. Nothing else in Beeline spells a queue name.
+A shard is `crc32(limit_group or account) % N`: stable over restarts, broker versions and languages, so that
+any producer, worker or operator can compute it. Nothing else in Beeline spells a queue name.
 """
 
 import re

@@ -1,9 +1,9 @@
 """Signals, version 1: what producers publish, read once and never trusted again.
 
-`read_signal` turns the bytes of a message into one of three values: a `Signal` to execute, a `BadSignal` that can be
-answered because its id is readable, or an `Unanswerable` that belongs to the dead letters. Decimals go through
-verbatim: a JSON number never becomes a float, and a number that cannot be represented exactly in fixed notation is an
-error of its field.
+`read_signal` turns the bytes of a message into one of three values: a `Signal` to execute, a `BadSignal` that
+can be answered because its id is readable, or an `Unanswerable` that belongs to the dead letters. Decimals go
+through verbatim: a JSON number never becomes a float, and a number that cannot be represented exactly in
+fixed notation is an error of its field.
 """
 
 import json

@@ -1,17 +1,20 @@
-"""Rate limits as venues meter them: fixed windows aligned to the venue's clock, filled to the brim and never beyond.
+"""Rate limits as venues meter them: fixed windows aligned to the venue's clock, filled to the brim and never
+beyond.
 
-A textbook token bucket with capacity C and refill r lets C + r·W through in a window W, so it either exceeds a fixed window
-or wastes part of it. Venues count in fixed, clock-aligned windows, so the bucket here refills at once at each boundary of
-the venue's clock (`WindowBudget`). Three facts keep it exact without wasting more than a sliver:
+A textbook token bucket with capacity C and refill r lets C + r·W through in a window W, so it either exceeds
+a fixed window or wastes part of it. Venues count in fixed, clock-aligned windows, so the bucket here refills
+at once at each boundary of the venue's clock (`WindowBudget`). Three facts keep it exact without wasting more
+than a sliver:
 
-- A request may be counted in any window between its sending and its reply, so whatever is in flight at a boundary is
-  counted in the next window as well.
-- Our reading of the venue's clock is off by at most `guard_ms`, so within that time after a boundary a request must fit
-  the window before too.
+- A request may be counted in any window between its sending and its reply, so whatever is in flight at a
+  boundary is counted in the next window as well.
+- Our reading of the venue's clock is off by at most `guard_ms`, so within that time after a boundary a
+  request must fit the window before too.
 - The venue's own count, where it tells one, only ever raises ours.
 
-`reserve` answers when a request may go (`ready_at_ms`), first come first served, in constant time, without polling; `claim`
-takes the tokens when it goes, `release` tells that the reply is in. All times are venue epoch milliseconds, handed in.
+`reserve` answers when a request may go (`ready_at_ms`), first come first served, in constant time, without
+polling; `claim` takes the tokens when it goes, `release` tells that the reply is in. All times are venue
+epoch milliseconds, handed in.
 """
 
 from collections.abc import Sequence

@@ -1,0 +1,196 @@
+"""Places an order once: does what `core/resolution.py` says, and brings the next fact.
+
+The pure machine decides between placing, looking up and settling. Here is what each of them takes: the order
+is checked against the venue's rules before the first request is spent, a placement is admitted by limits and
+fenced by the lease, and a look-up is neither, because asking changes nothing.
+"""
+
+from dataclasses import replace
+from decimal import Decimal
+from typing import Final
+
+from adapters.errors import Landed, Retry, VenueError, refusal
+from adapters.model import Order
+from worker.core.outcome import Settlement, Status, client_order_id
+from worker.core.resolution import Answered, Case, LookUp, Place, Settle, Sighted, Step, advance, begin
+from worker.core.signals import Signal
+from worker.gateway import Exchange, Fenced, Throttled
+from worker.trade import (
+    AbandonedError,
+    Trade,
+    expired,
+    rate_limited,
+    refused,
+    rejected,
+    retry_ms,
+    seen,
+    unresolved,
+)
+
+SINCE_SLACK_MS: Final = 60_000.0
+"""How far the clock of a producer may be ahead before an order of ours is taken for an older one."""
+
+
+class Placement:
+    """Places an order once: does what `core/resolution.py` says."""
+
+    def __init__(self, trade: Trade) -> None:
+        self._trade = trade
+        self._signal = trade.signal
+        self._order = _order(trade.signal)
+        self._prepared = False
+        self._first_stamp_ms: float | None = None
+
+    async def run(self) -> tuple[Settlement, Order]:
+        """Return how the signal ended, and the order as it was asked of the venue."""
+        trade = self._trade
+        if self._signal.dry_run:
+            return await self._rehearse(), self._order
+        if trade.execution.suspect_until_ms:
+            await trade.clock_known(trade.desk.settings.resolution_budget)
+            if not trade.clock_is_known:
+                return unresolved(), self._order
+        case, step = begin(
+            self._order,
+            valid_until_ms=trade.valid_until_ms,
+            recv_window_ms=trade.gateway.recv_window_ms,
+            budget_ms=trade.desk.settings.resolution_budget * 1000,
+            suspect_until_ms=self._suspect_until_ms(),
+        )
+        while not isinstance(step, Settle):
+            case, step = await self._take(case, step)
+        return step.settlement, self._order
+
+    def _suspect_until_ms(self) -> float | None:
+        """Until when an earlier owner may have signed a request, on the venue's clock."""
+        wall_ms = self._trade.execution.suspect_until_ms
+        return self._trade.venue_time_of(wall_ms) if wall_ms else wall_ms
+
+    async def _take(self, case: Case, step: Step) -> tuple[Case, Step]:
+        match step:
+            case Place():
+                return await self._place(case, step)
+            case LookUp():
+                return await self._look_up(case, step)
+            case Settle():
+                return case, step
+
+    async def _place(self, case: Case, step: Place) -> tuple[Case, Step]:
+        trade = self._trade
+        await trade.pause(step.wait_ms)
+        if step.resynchronise:
+            await trade.gateway.clock.resynchronise()
+        if not trade.is_valid:
+            return case, Settle(settlement=expired(trade.expired(case.error)))
+        if not self._prepared:
+            problem = await self._prepare()
+            if problem is not None:
+                return case, Settle(settlement=refused(problem))
+            case = replace(case, order=self._order)
+        passage = await trade.gateway.send(trade.adapter.place(self._order), trade.sending)
+        match passage:
+            case Fenced():
+                raise AbandonedError
+            case Throttled():
+                trade.journey.limiter_ms += passage.limiter_ms
+                return case, Settle(settlement=rejected(rate_limited(passage)))
+            case Exchange():
+                trade.journey.attempts += 1
+                trade.journey.limiter_ms += passage.limiter_ms
+                trade.journey.venue_ms += passage.venue_ms
+                self._first_stamp_ms = self._first_stamp_ms or passage.stamped_ms
+                verdict = trade.adapter.read_placement(self._order, passage.answer)
+                return self._advance(case, Answered(verdict=verdict, stamped_ms=passage.stamped_ms))
+
+    async def _look_up(self, case: Case, step: LookUp) -> tuple[Case, Step]:
+        trade = self._trade
+        await trade.pause(step.wait_ms)
+        trade.check_owned()
+        asked_ms = trade.gateway.earliest_venue_ms()
+        flow = trade.adapter.find(case.order, venue_order_id=case.venue_order_id, since_ms=self._since_ms())
+        trade.journey.lookups += 1
+        sighting = await trade.gateway.drive(flow, trade.asking, trade.count)
+        return self._advance(case, Sighted(sighting=seen(sighting), asked_ms=asked_ms))
+
+    def _since_ms(self) -> int:
+        """Venue time before which no order can be this signal's: our first stamp, or an earlier owner's."""
+        trade = self._trade
+        if self._first_stamp_ms is not None and trade.execution.suspect_until_ms is None:
+            return int(self._first_stamp_ms)
+        return int(trade.venue_time_of(trade.execution.earliest_ms) - SINCE_SLACK_MS)
+
+    def _advance(self, case: Case, fact: Answered | Sighted) -> tuple[Case, Step]:
+        unresolved = refusal(
+            "resolution_exhausted", detail=f"It began with {case.error.code}" if case.error else None
+        )
+        return advance(case, fact, self._trade.moment(), self._trade.expired(case.error), unresolved)
+
+    async def _prepare(self) -> VenueError | None:
+        """Check the order against the venue's rules and write it the venue's way, before a request is spent."""
+        trade = self._trade
+        if not trade.account.allows(self._signal.symbol):
+            return refusal("symbol_not_allowed")
+        rules = await trade.ready_rules()
+        if isinstance(rules, VenueError):
+            return rules
+        last_price: Decimal | None = None
+        if trade.adapter.needs_price(self._order, rules):
+            price = await trade.desk.prices_of(trade.gateway).price(rules.symbol)
+            if isinstance(price, Decimal):
+                last_price = price
+        prepared = trade.adapter.prepare(self._order, rules, last_price)
+        if isinstance(prepared, VenueError):
+            return prepared
+        self._order, self._prepared = prepared, True
+        if not trade.is_valid or not trade.clock_is_known:
+            return trade.expired()
+        return None
+
+    async def _rehearse(self) -> Settlement:
+        """Validate at the venue, placing nothing; asking again is safe."""
+        trade, tries = self._trade, 0
+        problem = await self._prepare() if trade.is_valid else trade.expired()
+        if problem is not None:
+            return refused(problem)
+        call = trade.adapter.test_order(self._order)
+        while call is not None:
+            passage = await trade.gateway.send(call, trade.sending)
+            if isinstance(passage, Fenced):
+                raise AbandonedError
+            if isinstance(passage, Throttled):
+                return rejected(rate_limited(passage))
+            trade.journey.attempts += 1
+            trade.journey.venue_ms += passage.venue_ms
+            error = trade.adapter.error(passage.answer)
+            if error is None:
+                break
+            if error.entry.retry is Retry.NEVER or (error.entry.retry is Retry.AFTER_RESYNC and tries):
+                return rejected(error)
+            if error.entry.retry is Retry.AFTER_RESYNC:
+                await trade.gateway.clock.resynchronise()
+            await trade.pause(retry_ms(tries))
+            tries += 1
+            if not trade.is_valid:
+                return expired(trade.expired(error))
+        return Settlement(status=Status.VALIDATED, landed=Landed.NO)
+
+
+def _order(signal: Signal) -> Order:
+    """The order a signal asks for."""
+    assert signal.side is not None  # noqa: S101 - signals are validated
+    assert signal.type is not None  # noqa: S101
+    return Order(
+        client_order_id=client_order_id(signal.account, signal.signal_id),
+        symbol=signal.symbol,
+        side=signal.side,
+        type=signal.type,
+        quantity=signal.quantity,
+        quote_quantity=signal.quote_quantity,
+        price=signal.price,
+        stop_price=signal.stop_price,
+        trailing_delta=signal.trailing_delta,
+        time_in_force=signal.time_in_force,
+        reduce_only=signal.reduce_only,
+        close_position=signal.close_position,
+        position_side=signal.position_side,
+    )

@@ -1,0 +1,167 @@
+"""What every kind of work on a signal shares: its account, its gateway, and the time it has left."""
+
+import asyncio
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from typing import Final
+
+from adapters.errors import Landed, VenueError, refusal
+from adapters.model import LookupFailed, Sighting, SymbolRules
+from worker.accounts import Account
+from worker.clock_sync import Clock
+from worker.core.outcome import Settlement, Status
+from worker.core.resolution import Moment
+from worker.dispatcher import Dispatcher, Execution
+from worker.gateway import Exchange, Fenced, Gateway, Sending, Throttled
+from worker.prices import Prices
+from worker.settings import Settings
+
+RETRY_MS: Final = (200.0, 400.0, 800.0, 1_600.0, 3_200.0, 5_000.0)
+
+
+class AbandonedError(Exception):
+    """This worker may not send for the signal any more."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Desk:
+    """What every lane works with."""
+
+    settings: Settings
+    clock: Clock
+    dispatcher: Dispatcher
+    accounts: Callable[[], Mapping[str, Account]]
+    gateway_of: Callable[[Account], Gateway]
+    prices_of: Callable[[Gateway], Prices]
+
+
+class Trade:
+    """One signal at one account: sending for it, and the time it has left."""
+
+    def __init__(self, desk: Desk, execution: Execution, account: Account, valid_until_ms: float) -> None:
+        assert account.signer is not None  # noqa: S101 - refused accounts never get here
+        self.desk, self.execution, self.account = desk, execution, account
+        self.signal, self.journey = execution.signal, execution.journey
+        self.gateway = desk.gateway_of(account)
+        self.adapter = self.gateway.adapter
+        self.valid_until_ms = valid_until_ms
+        budget = self.gateway.budget(account.limit_group or account.name)
+        self.sending = Sending(
+            signer=account.signer, budget=budget, may_send=execution.may_send, deadline_ms=valid_until_ms
+        )
+        self.asking = replace(self.sending, may_send=always, deadline_ms=None)
+
+    # --- Time
+
+    @property
+    def is_valid(self) -> bool:
+        """Whether anything may still be sent for the signal."""
+        return self.desk.clock.wall_ms() < self.valid_until_ms
+
+    def moment(self) -> Moment:
+        """The present, on the three clocks that decisions need."""
+        return Moment(
+            venue_ms=self.gateway.earliest_venue_ms(),
+            wall_ms=self.desk.clock.wall_ms(),
+            mono_ms=self.desk.clock.monotonic() * 1000,
+        )
+
+    def venue_time_of(self, wall_ms: float) -> float:
+        """Convert a time of this host to the venue's clock."""
+        return self.gateway.earliest_venue_ms() + wall_ms - self.desk.clock.wall_ms()
+
+    def expired(self, last: VenueError | None = None) -> VenueError:
+        """The refusal of a signal whose validity ended; it names what stood in the way."""
+        return refusal("signal_expired", detail=f"The last attempt ended with {last.code}" if last else None)
+
+    async def pause(self, wait_ms: float) -> None:
+        """Wait while resolving a doubt."""
+        if wait_ms > 0:
+            await asyncio.sleep(wait_ms / 1000)
+            self.journey.resolve_ms += wait_ms
+
+    def check_owned(self) -> None:
+        """Stop here when no delivery waits for the outcome any more."""
+        if not self.execution.is_wanted:
+            raise AbandonedError
+
+    # --- Requests
+
+    def count(self, exchange: Exchange) -> None:
+        """Add a look-up's or cancel's request to the journey."""
+        self.journey.limiter_ms += exchange.limiter_ms
+        self.journey.resolve_ms += exchange.venue_ms
+
+    async def ready_rules(self) -> SymbolRules | VenueError:
+        """Return the symbol's rules, waiting for a venue that cannot tell them now while the signal is valid."""
+        await self.clock_known((self.valid_until_ms - self.desk.clock.wall_ms()) / 1000)
+        tries = 0
+        while True:
+            rules = await self.gateway.symbol_rules(self.signal.symbol)
+            if rules is None:
+                return refusal("unknown_symbol")
+            if isinstance(rules, SymbolRules):
+                return rules
+            wait_ms = retry_ms(tries)
+            if self.desk.clock.wall_ms() + wait_ms >= self.valid_until_ms:
+                return self.expired(rules)
+            await asyncio.sleep(wait_ms / 1000)
+            self.check_owned()
+            tries += 1
+
+    async def clock_known(self, limit_s: float) -> None:
+        """Wait for the venue's time, but not longer than this."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(max(0.0, limit_s)):
+                await self.gateway.clock.known()
+
+    @property
+    def clock_is_known(self) -> bool:
+        """Whether a request can be stamped."""
+        return self.gateway.clock.read() is not None
+
+
+# --- How a signal ends without having been sent -----------------------------------------------------------------------
+
+
+def rejected(error: VenueError) -> Settlement:
+    """Nothing landed, for this reason."""
+    return Settlement(status=Status.REJECTED, landed=Landed.NO, error=error)
+
+
+def expired(error: VenueError) -> Settlement:
+    """Its validity ended with nothing at the venue."""
+    return Settlement(status=Status.EXPIRED, landed=Landed.NO, error=error)
+
+
+def refused(error: VenueError) -> Settlement:
+    """Refused by this worker: expired when that is what the refusal says, rejected otherwise."""
+    return expired(error) if error.code == "signal_expired" else rejected(error)
+
+
+def unresolved() -> Settlement:
+    """Nobody could tell within the resolution budget."""
+    return Settlement(status=Status.UNKNOWN, landed=Landed.UNKNOWN, error=refusal("resolution_exhausted"))
+
+
+def rate_limited(passage: Throttled) -> VenueError:
+    """The refusal of a request whose turn would have come too late."""
+    return refusal("rate_limited", detail=f"It would have waited {passage.wait_ms / 1000:.1f} s")
+
+
+def seen(sighting: Sighting | Throttled | Fenced) -> Sighting:
+    """Read a look-up; one has neither deadline nor fence, so it always comes back with a sighting."""
+    if isinstance(sighting, Throttled | Fenced):
+        return LookupFailed(error=refusal("rate_limited"))
+    return sighting
+
+
+def retry_ms(tries: int) -> float:
+    """How long to wait before another try."""
+    return RETRY_MS[min(tries, len(RETRY_MS) - 1)]
+
+
+def always() -> bool:
+    """Allow: asking is never fenced."""
+    return True
