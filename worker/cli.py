@@ -1,7 +1,7 @@
 """The `beeline` command: its commands stand in `worker/commands/`, a module each.
 
-Every setting is an option and a `BEELINE_…` environment variable. Exit codes: 0 done, 1 a check failed or an outcome
-was no success, 2 usage, 3 configuration, 4 broker unreachable, 5 venue unreachable, 130 interrupted.
+Every setting is an option and a `BEELINE_…` environment variable. Exit codes: 0 done, 1 a check failed or an
+outcome was no success, 2 usage, 3 configuration, 4 broker unreachable, 5 venue unreachable, 130 interrupted.
 """
 
 import sys
@@ -13,6 +13,7 @@ import typer
 from worker.commands import looking, outcomes, send, serving
 from worker.commands.options import examples, paragraphs
 from worker.commands.shell import Exit
+from worker.demo import command as demonstration
 
 __all__ = ["Exit", "app", "main"]
 
@@ -57,6 +58,7 @@ for command, its_examples in (
     (serving.sandbox, serving.SANDBOX_EXAMPLES),
     (send.signal, send.EXAMPLES),
     (outcomes.outcomes, outcomes.EXAMPLES),
+    (demonstration.demo, demonstration.EXAMPLES),
     (looking.schema, looking.SCHEMA_EXAMPLES),
 ):
     app.command(help=paragraphs(command), epilog=its_examples)(command)
