@@ -42,7 +42,8 @@ SHARES: Final = {
     Purpose.PROBE: 0.8,
     Purpose.RULES: 0.8,
 }
-"""The part of an IP's weight each kind of request may fill: a tenth is kept for cancels, look-ups cannot starve orders."""
+"""The part of an IP's weight each kind of request may fill: a tenth is kept for cancels, look-ups cannot
+starve orders."""
 
 FIRST_HOLD_S: Final = 5.0
 LONGEST_HOLD_S: Final = 300.0
@@ -188,14 +189,13 @@ class Gateway:
         )
         sent_s, sent_ms = self._time.monotonic(), self._venue_ms()
         if not sending.may_send():
-            release(
-                reservation, sent_at_ms=sent_ms, free=frozenset(budget for budget, _ in reservation.costs)
-            )
+            unused = frozenset(budget for budget, _ in reservation.costs)
+            release(reservation, sent_ms, guard_ms=self._guard_ms(), free=unused)
             return Fenced()
         try:
             answer = await self._sender.send(request)
         except asyncio.CancelledError:
-            release(reservation, sent_at_ms=sent_ms)
+            release(reservation, self._venue_ms(), guard_ms=self._guard_ms())
             raise
         self._learn(call, sending, reservation, answer, sent_ms)
         venue_ms = (self._time.monotonic() - sent_s) * 1000
@@ -253,7 +253,7 @@ class Gateway:
         if call.free_when_accepted and error is None:
             weighed = self.ip_limits.costs(LimitKind.REQUEST_WEIGHT, 1)
             free = frozenset(budget for budget, _ in weighed)
-        release(reservation, sent_at_ms=sent_ms, free=free)
+        release(reservation, self._venue_ms(), guard_ms=self._guard_ms(), free=free)
         if isinstance(answer, Reply):
             for kind, interval_s, count in read_usage(answer.headers):
                 limits = (

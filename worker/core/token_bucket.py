@@ -1,5 +1,4 @@
-"""Rate limits as venues meter them: fixed windows aligned to the venue's clock, filled to the brim and never
-beyond.
+"""Rate limits as venues meter them: fixed windows on the venue's clock, filled to the brim, never beyond.
 
 A textbook token bucket with capacity C and refill r lets C + r·W through in a window W, so it either exceeds
 a fixed window or wastes part of it. Venues count in fixed, clock-aligned windows, so the bucket here refills
@@ -8,8 +7,9 @@ than a sliver:
 
 - A request may be counted in any window between its sending and its reply, so whatever is in flight at a
   boundary is counted in the next window as well.
-- Our reading of the venue's clock is off by at most `guard_ms`, so within that time after a boundary a
-  request must fit the window before too.
+- Our reading of the venue's clock is off by at most `guard_ms`. Within that time after a boundary a request
+  must fit the window before too, and counts there as well; what was answered within that time before a
+  boundary may have been counted in the next window already.
 - The venue's own count, where it tells one, only ever raises ours.
 
 `reserve` answers when a request may go (`ready_at_ms`), first come first served, in constant time, without
@@ -19,8 +19,12 @@ epoch milliseconds, handed in.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from adapters.model import LimitKind, RateLimit
+
+TIMER_SLACK_MS: Final = 0.05
+"""Who waited until a boundary may wake a rounding error before it; losing the turn for that would be worse."""
 
 
 class WindowBudget:
@@ -34,6 +38,7 @@ class WindowBudget:
         "keeps_reserve",
         "limit",
         "previous_used",
+        "spilled",
         "tail",
         "used",
     )
@@ -46,6 +51,7 @@ class WindowBudget:
         self.used = 0
         self.previous_used = 0
         self.in_flight = 0
+        self.spilled = 0
         self.booked: dict[int, int] = {}
         self.tail = 0
 
@@ -54,8 +60,11 @@ class WindowBudget:
         index = int(now_ms // self.interval_ms)
         if index <= self.index:
             return
-        self.previous_used = self.used if index == self.index + 1 else self.in_flight
-        self.index, self.used = index, self.in_flight
+        carried = self.in_flight + self.spilled
+        is_next = index == self.index + 1
+        self.previous_used = self.used if is_next else carried
+        self.used = carried if is_next else self.in_flight
+        self.index, self.spilled = index, 0
         for past in [booked for booked in self.booked if booked < index]:
             del self.booked[past]
 
@@ -64,7 +73,7 @@ class WindowBudget:
 
         `in_order` queues behind everything reserved before; without it a reserved share may overtake.
         """
-        asked = int(at_ms // self.interval_ms)
+        asked = max(int(at_ms // self.interval_ms), self.index)
         index = max(asked, self.tail) if in_order else asked
         while self._count(index) + cost > max(ceiling, cost):
             index += 1
@@ -76,7 +85,9 @@ class WindowBudget:
 
     def _count(self, index: int) -> int:
         booked = self.booked.get(index, 0)
-        return booked + self.used if index == self.index else booked
+        if index == self.index:
+            return booked + self.used
+        return booked + self.spilled if index == self.index + 1 else booked
 
     def book(self, at_ms: float, cost: int, *, in_order: bool) -> None:
         """Set tokens of the window of `at_ms` aside."""
@@ -93,29 +104,38 @@ class WindowBudget:
             self.booked[index] = left
         else:
             self.booked.pop(index, None)
+            # A queue that nobody stands in any more holds nobody up.
+            self.tail = min(self.tail, max(self.booked, default=0))
 
     def fits(self, now_ms: float, cost: int, *, guard_ms: float) -> bool:
-        """Tell whether `cost` tokens can be taken right now without passing the limit."""
-        in_guard = now_ms - self.index * self.interval_ms < guard_ms
-        if in_guard and self.previous_used + cost > self.limit:
+        """Tell whether `cost` tokens can be taken now; a request above the limit has a window for itself."""
+        if self._in_guard(now_ms, guard_ms) and self.previous_used + cost > self.limit:
             return False
-        return self.used + cost <= self.limit
+        return self.used + cost <= max(self.limit, cost)
 
-    def take(self, cost: int) -> None:
+    def _in_guard(self, now_ms: float, guard_ms: float) -> bool:
+        # The same sum as in `earliest`: who waits until then must not find that a rounding error is left.
+        return now_ms < self.index * self.interval_ms + guard_ms
+
+    def take(self, cost: int, now_ms: float, *, guard_ms: float) -> None:
         """Take tokens for a request that goes out now."""
         self.used += cost
         self.in_flight += cost
+        if self._in_guard(now_ms, guard_ms):
+            self.previous_used += cost
 
-    def give_back(self, cost: int, *, sent_at_ms: float, charged: int) -> None:
+    def give_back(self, cost: int, now_ms: float, *, guard_ms: float, charged: int) -> None:
         """Record that the reply to a request is in, which cost `charged` of the `cost` tokens taken."""
+        self.roll(now_ms)
         self.in_flight -= cost
-        if int(sent_at_ms // self.interval_ms) == self.index:
-            self.used -= cost - charged
+        self.used -= cost - charged
+        if now_ms + guard_ms >= (self.index + 1) * self.interval_ms:
+            self.spilled += charged
 
     def observe(self, count: int, *, sent_at_ms: float) -> None:
         """Raise the count to what the venue told in a reply; a reply of an earlier window tells nothing of this one."""
         if int(sent_at_ms // self.interval_ms) == self.index:
-            self.used = max(self.used, min(count + self.in_flight, self.limit))
+            self.used = max(self.used, count + self.in_flight)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -161,23 +181,29 @@ def cancel(reservation: Reservation) -> None:
 
 
 def claim(reservation: Reservation, now_ms: float, *, guard_ms: float) -> bool:
-    """Take the reserved tokens now; `False` when the window filled otherwise, and the reservation has to be made anew."""
+    """Take the reserved tokens now; `False` when the window filled otherwise: then reserve again."""
     cancel(reservation)
+    if 0.0 < reservation.ready_at_ms - now_ms < TIMER_SLACK_MS:
+        now_ms = reservation.ready_at_ms
     for budget, _ in reservation.costs:
         budget.roll(now_ms)
     if not all(budget.fits(now_ms, cost, guard_ms=guard_ms) for budget, cost in reservation.costs):
         return False
     for budget, cost in reservation.costs:
-        budget.take(cost)
+        budget.take(cost, now_ms, guard_ms=guard_ms)
     return True
 
 
 def release(
-    reservation: Reservation, *, sent_at_ms: float, free: frozenset[WindowBudget] = frozenset()
+    reservation: Reservation,
+    now_ms: float,
+    *,
+    guard_ms: float,
+    free: frozenset[WindowBudget] = frozenset(),
 ) -> None:
     """Record that the reply is in (or will never come); budgets in `free` were not charged."""
     for budget, cost in reservation.costs:
-        budget.give_back(cost, sent_at_ms=sent_at_ms, charged=0 if budget in free else cost)
+        budget.give_back(cost, now_ms, guard_ms=guard_ms, charged=0 if budget in free else cost)
 
 
 class BudgetSet:
