@@ -129,6 +129,26 @@ def test_no_window_of_the_venue_ever_holds_more_than_its_limit(
     assert max(world.counted.values(), default=0) <= limit
 
 
+@pytest.mark.parametrize("seed", range(5))
+def test_no_window_is_exceeded_when_everything_happens_around_boundaries(seed: int) -> None:
+    rng = random.Random(seed)
+    for _ in range(1_000):
+        guard_ms = rng.choice([0.0, 10.0, 100.0])
+        requests = [
+            Request(
+                at_ms=START_MS + 1_000 * rng.randrange(3) + rng.uniform(-3, 3) * max(guard_ms, 2.0),
+                there_ms=rng.choice([0.1, 5.0, 80.0]),
+                back_ms=rng.choice([0.0, 5.0, 800.0]),
+                free=rng.random() < 0.1,
+            )
+            for _ in range(rng.randint(2, 12))
+        ]
+        error_ms = rng.choice([-guard_ms, guard_ms])
+        world = World(WindowBudget(rng.randint(1, 4), 1_000), guard_ms, lambda _, error_ms=error_ms: error_ms)  # type: ignore[misc]
+        world.play(requests, until_ms=START_MS + 30_000)
+        assert max(world.counted.values(), default=0) <= world.budget.limit
+
+
 @given(requests=REQUESTS, limit=st.integers(3, 12), guard_ms=st.floats(0, 100))
 def test_everybody_is_served_in_the_end(requests: list[Request], limit: int, guard_ms: float) -> None:
     world = World(WindowBudget(limit, 1_000), guard_ms)
