@@ -7,18 +7,21 @@ may happen. A second Ctrl-C ends the children at once instead of asking them.
 import asyncio
 import contextlib
 import os
+import shutil
 import signal
 import tempfile
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any, Final
 
 import aiohttp
+import orjson
 
 from worker.amqp import AmqpLink, BrokerError
 from worker.commands.client import Producer, connected, follow_outcomes, until_lost
+from worker.commands.shell import CommandError, Exit
 from worker.core.shards import Names
 from worker.demo.processes import Family, announced, status_url
 from worker.demo.report import Plan, Report, make_report
@@ -32,7 +35,7 @@ from worker.demo.writer import ACCOUNTS, Publication
 from worker.settings import Settings
 from worker.topology import declare, delete
 
-SHARDS: Final = 8
+SHARDS: Final = 10
 LOOK_EVERY_S: Final = 0.25
 QUIET_S: Final = 40.0
 """So long nothing may happen before what has not come is called lost."""
@@ -75,10 +78,11 @@ class Demo:
         self._scene = Scene(plan=plan, tally=self._tally)
         self._family = Family(folder=Path())
         self._killed: str | None = None
+        self._is_broken = False
         self._began_s = self._ended_s = 0.0
 
     @contextlib.contextmanager
-    def interruptible(self) -> Any:
+    def interruptible(self) -> Iterator[None]:
         """Let Ctrl-C, a hang-up and SIGTERM end the demo in order."""
         loop = asyncio.get_running_loop()
         task = asyncio.current_task()
@@ -100,7 +104,7 @@ class Demo:
             yield
         except asyncio.CancelledError:
             if interrupted:
-                raise KeyboardInterrupt from None
+                raise CommandError(Exit.INTERRUPTED, "interrupted; nothing is left running") from None
             raise
         finally:
             for number in numbers:
@@ -109,8 +113,7 @@ class Demo:
     async def run(self) -> Report:
         """Start everything, publish, wait, compare, and take everything down again."""
         async with AsyncExitStack() as stack:
-            folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="beeline-demo-"))
-            self._family.folder = Path(folder)
+            stack.enter_context(self._folder())
             stack.enter_context(self._screen)
             link = await stack.enter_async_context(self._namespace())
             http = await stack.enter_async_context(aiohttp.ClientSession())
@@ -120,6 +123,18 @@ class Demo:
             await follow_outcomes(link, self._names, self._receive)
             await self._stream(link, http, sandbox)
             return await self._compare(sandbox)
+
+    @contextlib.contextmanager
+    def _folder(self) -> Iterator[None]:
+        """Hold a folder for logs; it stays when the promise was broken, with all that it takes to see why."""
+        folder = Path(tempfile.mkdtemp(prefix="beeline-demo-"))
+        self._family.folder = folder
+        try:
+            yield
+        finally:
+            self._accounts_file.unlink(missing_ok=True)
+            if not self._is_broken:
+                shutil.rmtree(folder, ignore_errors=True)
 
     # --- Starting
 
@@ -253,6 +268,8 @@ class Demo:
         await sandbox.clear_faults()
         ledger = await sandbox.ledger()
         verdict = judge(self._script, self._tally.answers, ledger, dead_letters=self._tally.dead_letters)
+        if not verdict.is_kept:
+            self._keep_evidence(ledger)
         return make_report(
             self._plan,
             self._script,
@@ -264,6 +281,13 @@ class Demo:
             killed=self._killed,
             seconds=self._ended_s - self._began_s,
         )
+
+    def _keep_evidence(self, ledger: list[dict[str, Any]]) -> None:
+        self._is_broken = True
+        folder = self._family.folder
+        (folder / "ledger.json").write_bytes(orjson.dumps(ledger))
+        (folder / "outcomes.json").write_bytes(orjson.dumps(self._tally.answers))
+        self._screen.say(f"the logs, the ledger and the outcomes are kept in {folder}")
 
 
 def _now_s() -> float:

@@ -70,6 +70,15 @@ class Family:
 
     async def start(self, name: str, arguments: Sequence[str], settings: Mapping[str, str]) -> Child:
         """Start `beeline` with some arguments and nothing but the given settings."""
+        starting = asyncio.create_task(self._start(name, arguments, settings))
+        try:
+            return await asyncio.shield(starting)
+        except asyncio.CancelledError:
+            # A child that nobody knows of would outlive us.
+            await starting
+            raise
+
+    async def _start(self, name: str, arguments: Sequence[str], settings: Mapping[str, str]) -> Child:
         log = self.folder / f"{name}.log"
         plain = {key: value for key, value in os.environ.items() if not key.startswith(PREFIX)}
         own = {f"{PREFIX}{key.upper()}": value for key, value in settings.items()}

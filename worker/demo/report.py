@@ -51,6 +51,7 @@ class Report:
     limiter_p99_ms: float
     attempts: int
     lookups: int
+    redelivered: int
 
     @property
     def per_second(self) -> float:
@@ -79,6 +80,7 @@ class Report:
             "killed": self.killed,
             "attempts": self.attempts,
             "lookups": self.lookups,
+            "redelivered": self.redelivered,
             "seconds": round(self.seconds, 2),
             "signals_per_second": round(self.per_second, 2),
             "latency_ms": {"p50": round(self.p50_ms, 1), "p99": round(self.p99_ms, 1)},
@@ -122,4 +124,5 @@ def make_report(
         limiter_p99_ms=percentile(tally.limiter_ms, 0.99) or 0.0,
         attempts=sum(outcome["attempts"] for outcome in first),
         lookups=sum(outcome["lookups"] for outcome in first),
+        redelivered=sum(outcome["redelivered"] for outcome in first),
     )

@@ -175,7 +175,7 @@ def _faults(scene: Scene) -> RenderableType:
 
 def _workers(scene: Scene) -> RenderableType:
     table = Table(box=None, header_style="dim", padding=(0, 2, 0, 0), pad_edge=False)
-    for column in ("worker", "state", "shards", "in flight", "venue clocks"):
+    for column in ("worker", "state", "shards", "in flight", "venue clocks, ms"):
         table.add_column(column, justify="right" if column in ("shards", "in flight") else "left")
     for window in scene.workers:
         status = window.status
@@ -197,13 +197,15 @@ def _workers(scene: Scene) -> RenderableType:
 def _state(status: Mapping[str, Any]) -> str:
     if status["holds"]:
         return f"[yellow]hold: {status['holds'][0]['reason']}[/]"
-    return "[yellow]not ready[/]" if status["obstacles"] else "[green]ready[/]"
+    if status["obstacles"]:
+        return "[yellow]not ready[/]"
+    return "[green]working[/]" if status["shards"] else "[cyan]standing by[/]"
 
 
 def _clock(clock: Mapping[str, Any]) -> str:
     if clock["wall_minus_venue_ms"] is None:
         return f"{clock['venue']} ?"
-    return f"{clock['venue']} {-clock['wall_minus_venue_ms']:+.1f} ± {clock['uncertainty_ms']:.1f} ms"
+    return f"{clock['venue']} {-clock['wall_minus_venue_ms']:+.0f}±{clock['uncertainty_ms']:.1f}"
 
 
 def _milliseconds(value: float | None) -> str:

@@ -12,11 +12,11 @@ from worker.core.outcome import Status
 from worker.demo.report import Report
 
 PROOFS: Final = {
-    "executed_twice": ("executed twice", "orders that the venues executed more than once"),
-    "placed_twice": ("placed twice", "orders that the venues took more than once"),
-    "lost": ("lost", "signals, repeats or junk without an answer"),
-    "contradictions": ("contradicted", "outcomes that the ledger says otherwise"),
-    "out_of_order": ("out of order", "orders that overtook an earlier one of their account and symbol"),
+    "executed_twice": ("executed twice", "orders that a venue executed more than once"),
+    "placed_twice": ("placed twice", "orders that a venue took more than once"),
+    "lost": ("lost", "messages without an answer"),
+    "contradictions": ("contradicted", "outcomes that the ledger does not bear out"),
+    "out_of_order": ("out of order", "orders that overtook an earlier one of their lane"),
     "unexpected": ("wrongly refused", "refusals that are missing or name another reason"),
 }
 SHOWN_DETAILS: Final = 5
@@ -51,26 +51,38 @@ def _facts(report: Report) -> list[tuple[str, str, RenderableType]]:
         (
             "signals",
             str(report.signals),
-            f"of {report.kinds} kinds; {report.repeats} published twice, and {report.junk} messages that are none",
+            f"of {report.kinds} kinds, {report.repeats} of them published twice",
         ),
         ("outcomes", str(report.outcomes), _statuses(report.statuses)),
+        ("dead letters", str(report.dead_letters), "messages that are no signals"),
         (
             "orders",
             str(report.orders),
-            f"in the venues' ledger, {report.executions} executions; {report.lookups} look-ups after doubts",
+            f"in the ledger of the venues, with {report.executions} executions",
         ),
     ]
     if report.faults:
-        hits = ", ".join(f"{count} {kind.replace('_', ' ')}" for kind, count in sorted(report.faults.items()))
+        ranked = sorted(report.faults.items(), key=lambda pair: -pair[1])
+        hits = ", ".join(f"{count} {kind.replace('_', ' ')}" for kind, count in ranked)
         facts.append(("faults", str(sum(report.faults.values())), hits))
     if report.killed:
-        facts.append(("crashes", "1", f"{report.killed} killed (SIGKILL) half-way, its shards taken over"))
+        facts.append(
+            (
+                "crashes",
+                "1",
+                f"{report.killed}, by SIGKILL; {report.redelivered} signals were delivered again",
+            )
+        )
     facts += [
-        ("limits broken", str(report.limit_breaches), "requests that a venue counted as too many"),
+        (
+            "limits broken",
+            str(report.limit_breaches),
+            f"the limiter made orders wait up to {_duration(report.limiter_p99_ms)} (p99)",
+        ),
         (
             "latency",
-            _milliseconds(report.p50_ms),
-            f"p50, {_milliseconds(report.p99_ms)} p99, from publishing to outcome",
+            _duration(report.p50_ms),
+            f"p50, and {_duration(report.p99_ms)} p99, from publishing to outcome",
         ),
         ("time", f"{report.seconds:.1f} s", f"{report.per_second:.1f} signals/s answered"),
     ]
@@ -105,5 +117,5 @@ def _conclusion(report: Report) -> Text:
     return Text(f"  Kept: every signal ended in one outcome{unknown}, and none in two orders.", "bold green")
 
 
-def _milliseconds(value: float) -> str:
+def _duration(value: float) -> str:
     return f"{value:.0f} ms" if value < 1000 else f"{value / 1000:.1f} s"

@@ -7,7 +7,9 @@ from worker.demo.windows import Sandbox
 from worker.demo.writer import ACCOUNTS, MISCONFIGURED
 
 CLOCK: Final = {"skew_ms": 730, "drift_ppm": 40}
-LIMITS: Final = {"binance": {"orders_per_10_seconds": 40}}
+LIMITS: Final = {"binance": {"orders_per_10_seconds": 20}}
+THIN: Final = {"symbol": "XRPUSDT", "depth": "1200", "levels": 1}
+"""So little is on offer that larger orders fill in part only."""
 
 PLACEMENT: Final = {"method": "POST", "path": "*/order"}
 FAULTS: Final[tuple[dict[str, Any], ...]] = (
@@ -50,8 +52,9 @@ def write_accounts(file: Path) -> None:
 
 
 async def equip(sandbox: Sandbox, *, faults: bool) -> None:
-    """Set the clock wrong, the limits tight, and the faults."""
+    """Set the clock wrong, the limits tight, one market thin, and the faults."""
     await sandbox.post("clock", CLOCK)
     await sandbox.post("limits", LIMITS)
+    await sandbox.post("liquidity", THIN)
     for fault in FAULTS if faults else ():
         await sandbox.post("faults", fault)
