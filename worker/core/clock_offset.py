@@ -103,8 +103,11 @@ class ClockOffset:
         if span_s < MIN_DRIFT_SPAN_S:
             return
         slope_ppm = (newer.offset_ms - older.offset_ms) / span_s * 1000
-        error_ppm = (newer.round_trip_ms + older.round_trip_ms + 2 * RESOLUTION_MS) / 2 / span_s * 1000
-        self.drift_ppm = slope_ppm if abs(slope_ppm) > error_ppm else 0.0
+        error_ms = (newer.round_trip_ms + older.round_trip_ms) / 2 + 2 * RESOLUTION_MS
+        error_ppm = error_ms / span_s * 1000
+        # A slope less certain than the bound would make the bound untrue; one inside its own error is noise.
+        is_certain = error_ppm <= DRIFT_BOUND_PPM and abs(slope_ppm) > error_ppm
+        self.drift_ppm = slope_ppm if is_certain else 0.0
 
     def read(self, now_s: float) -> ClockReading | None:
         """Return venue time at a monotonic instant; `None` before the first synchronisation."""
