@@ -121,16 +121,16 @@ def _checked(account: Account, entry: dict[str, Any], file: Path, venues: Mappin
         name=name,
         venue=account.venue,
         base_url=account.base_url,
-        label=_typed(entry, "label", str, ""),
-        limit_group=_typed(entry, "limit_group", str, None),
+        label=_typed(entry, "label", str, default=""),
+        limit_group=_typed(entry, "limit_group", str),
         symbols=_whitelist(entry),
-        created=_typed(entry, "created", date, None),
-        allow_withdraw_keys=_typed(entry, "allow_withdraw_keys", bool, False),
+        created=_typed(entry, "created", date),
+        allow_withdraw_keys=_typed(entry, "allow_withdraw_keys", bool, default=False),
         signer=make_signer(api_key, secret),
     )
 
 
-def _typed(entry: dict[str, Any], name: str, kind: type, default: Any) -> Any:
+def _typed(entry: dict[str, Any], name: str, kind: type, *, default: Any = None) -> Any:
     value = entry.get(name, default)
     if name in entry and not isinstance(value, kind):
         raise _RefusedError(f"{name} must be a {kind.__name__}")

@@ -170,7 +170,7 @@ class Dispatcher:
         self._enqueue(execution)
 
     def _earliest_ms(self, delivery: Delivery, created_ms: float) -> float:
-        """When the signal can have been published at the earliest: one that does not say may be as old as any valid one."""
+        """When the signal was published at the earliest: one that does not say may be as old as any valid one."""
         dated = created_ms != delivery.received_ms or not delivery.redelivered
         return created_ms if dated else created_ms - LONGEST_VALIDITY_MS
 

@@ -76,7 +76,7 @@ class Work:
     def __init__(self, desk: Desk, execution: Execution) -> None:
         self._desk, self._execution = desk, execution
         self._signal, self._journey = execution.signal, execution.journey
-        self._account = desk.accounts().get(execution.signal.account)
+        self._account = desk.book.accounts.get(execution.signal.account)
         self._rules: SymbolRules | None = None
         self._asked: Order | None = None
         start_ms = execution.created_ms

@@ -135,7 +135,7 @@ class Placement:
             return rules
         last_price: Decimal | None = None
         if trade.adapter.needs_price(self._order, rules):
-            price = await trade.desk.prices_of(trade.gateway).price(rules.symbol)
+            price = await trade.desk.book.prices_of(trade.gateway).price(rules.symbol)
             if isinstance(price, Decimal):
                 last_price = price
         prepared = trade.adapter.prepare(self._order, rules, last_price)

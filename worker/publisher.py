@@ -1,5 +1,4 @@
-"""Publishes outcomes and records: confirmed, mandatory, and again on a fresh channel for as long as it
-matters.
+"""Publishes outcomes and records: confirmed, mandatory, and again for as long as it matters.
 
 The publisher has a connection of its own, because a broker under a memory alarm blocks connections that
 publish, and one that only consumes keeps flowing. A failed publish says nothing about what the broker did, so
@@ -64,7 +63,7 @@ class Publisher:
             try:
                 await line.publish(exchange, message, mandatory=mandatory)
             except UnroutableError:
-                log.error(
+                log.warning(
                     "no queue takes this message, trying again; run `beeline topology`", exchange=exchange
                 )
             except BrokerError as error:

@@ -7,12 +7,13 @@ log field.
 
 import logging
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final, Literal
 
 import orjson
 import structlog
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Metric, generate_latest
+from prometheus_client.core import GaugeMetricFamily
 
 from worker.core.outcome import Journey, Outcome, Subject
 
@@ -55,26 +56,21 @@ class Telemetry:
             phase: self._seconds.labels(phase)
             for phase in ("queue", "limiter", "venue", "resolve", "publish", "total")
         }
-        self._connections = Counter("beeline_connections_total", "Consuming connections made.", registry=own)
         self._counters: dict[tuple[str, str, str, str], Counter] = {}
 
     def gauge(self, name: str, text: str, read: Callable[[], float]) -> None:
         """Publish a value that is read when metrics are scraped."""
         Gauge(name, text, registry=self.registry).set_function(read)
 
-    def labelled_gauge(self, name: str, text: str, label: str) -> Gauge:
-        """Publish a value by one label."""
-        return Gauge(name, text, [label], registry=self.registry)
+    def by_venue(self, name: str, text: str, read: Callable[[], Mapping[str, float]]) -> None:
+        """Publish a value by venue that is read when metrics are scraped."""
+        self.registry.register(_ByVenue(name, text, read))
 
     def received(self, *, redelivered: bool) -> None:
         """Count a delivery."""
         self._received.inc()
         if redelivered:
             self._redelivered.inc()
-
-    def connected(self) -> None:
-        """Count a consuming connection."""
-        self._connections.inc()
 
     def buried(self) -> None:
         """Count a dead letter."""
@@ -106,6 +102,19 @@ class Telemetry:
     def render(self) -> bytes:
         """Return all metrics in the Prometheus text format."""
         return generate_latest(self.registry)
+
+
+class _ByVenue:
+    """A gauge with a venue label whose values are read when scraped."""
+
+    def __init__(self, name: str, text: str, read: Callable[[], Mapping[str, float]]) -> None:
+        self._name, self._text, self._read = name, text, read
+
+    def collect(self) -> Iterator[Metric]:
+        family = GaugeMetricFamily(self._name, self._text, labels=["venue"])
+        for venue, value in self._read().items():
+            family.add_metric([venue], value)
+        yield family
 
 
 # --- Logs -------------------------------------------------------------------------------------------------------------

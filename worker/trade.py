@@ -1,20 +1,19 @@
 """What every kind of work on a signal shares: its account, its gateway, and the time it has left."""
 
 import asyncio
-from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Final
 
 from adapters.errors import Landed, VenueError, refusal
 from adapters.model import LookupFailed, Sighting, SymbolRules
+from worker.account_book import AccountBook
 from worker.accounts import Account
 from worker.clock_sync import Clock
 from worker.core.outcome import Settlement, Status
 from worker.core.resolution import Moment
 from worker.dispatcher import Dispatcher, Execution
-from worker.gateway import Exchange, Fenced, Gateway, Sending, Throttled
-from worker.prices import Prices
+from worker.gateway import Exchange, Fenced, Sending, Throttled
 from worker.settings import Settings
 
 RETRY_MS: Final = (200.0, 400.0, 800.0, 1_600.0, 3_200.0, 5_000.0)
@@ -31,9 +30,7 @@ class Desk:
     settings: Settings
     clock: Clock
     dispatcher: Dispatcher
-    accounts: Callable[[], Mapping[str, Account]]
-    gateway_of: Callable[[Account], Gateway]
-    prices_of: Callable[[Gateway], Prices]
+    book: AccountBook
 
 
 class Trade:
@@ -43,7 +40,7 @@ class Trade:
         assert account.signer is not None  # noqa: S101 - refused accounts never get here
         self.desk, self.execution, self.account = desk, execution, account
         self.signal, self.journey = execution.signal, execution.journey
-        self.gateway = desk.gateway_of(account)
+        self.gateway = desk.book.gateway_of(account)
         self.adapter = self.gateway.adapter
         self.valid_until_ms = valid_until_ms
         budget = self.gateway.budget(account.limit_group or account.name)

@@ -219,7 +219,7 @@ def _error_document(error: VenueError | None) -> dict[str, Any] | None:
     }
 
 
-# --- Reading a venue's report as a settlement ---------------------------------------------------------------------------
+# --- Reading a venue's report as a settlement ---------------------------------------------------------------
 
 
 def settle_placement(report: ExecutionReport, asked: Order) -> Settlement:

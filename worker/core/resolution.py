@@ -56,8 +56,8 @@ class Phase(StrEnum):
 class Moment:
     """When a fact became known.
 
-    `venue_ms` is the earliest time it can be at the venue, `wall_ms` this host's time (validity counts on it) and `mono_ms`
-    the monotonic time (budgets count on it).
+    `venue_ms` is the earliest time it can be at the venue, `wall_ms` this host's time (validity counts on it)
+    and `mono_ms` the monotonic time (budgets count on it).
     """
 
     venue_ms: float

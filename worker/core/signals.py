@@ -250,11 +250,25 @@ def _type_problems(signal: SignalV1, kind: OrderType) -> list[str]:
 
 def _loads(body: bytes) -> Any:
     """Parse JSON; amounts that orjson would turn into floats are read again as text, so that no digit is lost."""
-    document = orjson.loads(body)
+    try:
+        document = orjson.loads(body)
+    except orjson.JSONDecodeError:
+        if b"\\u" in body:  # may be half a character, which no text can hold
+            raise
+        return _loads_exactly(body)  # a number beyond every float is JSON all the same
     if isinstance(document, dict) and any(isinstance(value, float) for value in document.values()):
-        exact = json.loads(body, parse_float=str, parse_int=_int_or_text)
+        exact = _loads_exactly(body)
         document |= {name: exact[name] for name in _AMOUNT_FIELDS & document.keys()}
     return document
+
+
+def _loads_exactly(body: bytes) -> Any:
+    """Parse JSON, keeping numbers as the text they were written in."""
+    return json.loads(body.decode(), parse_float=str, parse_int=_int_or_text, parse_constant=_refuse_constant)
+
+
+def _refuse_constant(name: str) -> None:
+    raise ValueError(f"{name} is not JSON")
 
 
 def _int_or_text(text: str) -> int | str:

@@ -1,0 +1,126 @@
+"""The accounts in force and the gateways they trade through, followed while the worker runs.
+
+Accounts are loaded again when their files change or on SIGHUP. A file that is broken changes nothing, a bad
+account never stops the good ones, and work under way keeps the account it began with.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Final
+
+import structlog
+
+from adapters.venues import discover
+from worker.accounts import Account, AccountsError, load_accounts
+from worker.core.shards import Names
+from worker.gateway import Gateway
+from worker.ports import Ports, VenueTransport
+from worker.prices import Prices
+from worker.settings import Settings
+
+RELOAD_INTERVAL_S: Final = 2.0
+
+log = structlog.get_logger("beeline.accounts")
+
+
+class AccountBook:
+    """Accounts by name, and one gateway for each venue and address in use."""
+
+    def __init__(
+        self, settings: Settings, accounts: Mapping[str, Account], ports: Ports, transport: VenueTransport
+    ) -> None:
+        self._settings, self._ports, self._transport = settings, ports, transport
+        self._venues = discover()
+        self._gateways: dict[tuple[str, str], Gateway] = {}
+        self._prices: dict[Gateway, Prices] = {}
+        self._reload = asyncio.Event()
+        self.accounts = accounts
+
+    @property
+    def usable(self) -> int:
+        """How many accounts may trade."""
+        return sum(account.signer is not None for account in self.accounts.values())
+
+    def gateways(self) -> Iterator[Gateway]:
+        """Every gateway in use."""
+        return iter(self._gateways.values())
+
+    def gateway_of(self, account: Account) -> Gateway:
+        """The gateway an account trades through."""
+        return self._gateways[account.venue, account.base_url]
+
+    def prices_of(self, gateway: Gateway) -> Prices:
+        """Last prices at a gateway's venue."""
+        return self._prices[gateway]
+
+    def shards(self, names: Names) -> list[tuple[str, int]]:
+        """Account names with the shard each belongs to."""
+        return [
+            (account.name, names.shard_of(account.name, account.limit_group))
+            for account in self.accounts.values()
+        ]
+
+    def open_gateways(self, tasks: asyncio.TaskGroup) -> None:
+        """Open a gateway for each venue and address that has none yet, and say which accounts are refused."""
+        for account in self.accounts.values():
+            if account.signer is None:
+                log.error(
+                    "account refused; its signals are answered account_refused",
+                    account=account.name,
+                    reason=account.refused,
+                )
+            elif (account.venue, account.base_url) not in self._gateways:
+                self._open(account, tasks)
+
+    def _open(self, account: Account, tasks: asyncio.TaskGroup) -> None:
+        gateway = Gateway(
+            self._venues[account.venue],
+            account.base_url,
+            self._transport,
+            self._ports.clock,
+            recv_window_ms=self._settings.recv_window_ms,
+            ip_share=self._settings.ip_share,
+        )
+        self._gateways[account.venue, account.base_url] = gateway
+        self._prices[gateway] = Prices(gateway, self._ports.clock)
+        tasks.create_task(gateway.clock.run())
+        tasks.create_task(gateway.keep_rules_fresh())
+
+    def reload(self) -> None:
+        """Load the accounts again now."""
+        self._reload.set()
+
+    async def follow(self, tasks: asyncio.TaskGroup, bind: Callable[[], Awaitable[None]]) -> None:
+        """Load the accounts again whenever their files change; `bind` routes new ones to their shards."""
+        seen = _fingerprint(self._settings.accounts)
+        while True:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(RELOAD_INTERVAL_S):
+                    await self._reload.wait()
+            now = _fingerprint(self._settings.accounts)
+            if now == seen and not self._reload.is_set():
+                continue
+            self._reload.clear()
+            seen = now
+            try:
+                self.accounts = load_accounts(self._settings.accounts, self._venues)
+            except AccountsError as error:
+                reason = str(error)
+                log.warning("accounts not reloaded, the ones loaded before stay in force", reason=reason)
+                continue
+            self.open_gateways(tasks)
+            await bind()
+            log.info("accounts loaded", accounts=len(self.accounts), usable=self.usable)
+
+
+def _fingerprint(path: Path) -> Mapping[str, tuple[int, int]]:
+    """What changes when account files do."""
+    files = sorted(path.glob("*")) if path.is_dir() else [path]
+    marks: dict[str, tuple[int, int]] = {}
+    for file in files:
+        with suppress(OSError):
+            stat = file.stat()
+            marks[str(file)] = (stat.st_mtime_ns, stat.st_size)
+    return marks

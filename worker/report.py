@@ -1,0 +1,134 @@
+"""What a worker tells of itself: readiness, its status as JSON, and the metrics that are read when scraped."""
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+from worker.account_book import AccountBook
+from worker.clock_sync import Clock
+from worker.connections import Connections
+from worker.consumer import Consumer
+from worker.dispatcher import Dispatcher
+from worker.gateway import Gateway
+from worker.lane import Lanes
+from worker.publisher import Publisher
+from worker.settings import Settings
+from worker.telemetry import Telemetry
+
+
+class Report:
+    """Reads the state of the worker's parts; holds none of its own."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        clock: Clock,
+        book: AccountBook,
+        publisher: Publisher,
+        consumer: Consumer,
+        connections: Connections,
+        dispatcher: Dispatcher,
+        lanes: Lanes,
+        is_draining: Callable[[], bool],
+    ) -> None:
+        self._settings, self._clock, self._book = settings, clock, book
+        self._publisher, self._consumer, self._connections = publisher, consumer, connections
+        self._dispatcher, self._lanes = dispatcher, lanes
+        self._is_draining = is_draining
+
+    def measure(self, telemetry: Telemetry) -> None:
+        """Publish what is read when metrics are scraped."""
+        gauges: dict[str, tuple[str, Callable[[], float]]] = {
+            "beeline_shards_owned": ("Shards this worker serves.", lambda: len(self._consumer.owned)),
+            "beeline_signals_in_flight": ("Signals being worked on.", lambda: self._dispatcher.in_flight),
+            "beeline_lanes_busy": ("Lanes with work.", lambda: self._lanes.busy),
+            "beeline_accounts": ("Accounts that may trade.", lambda: self._book.usable),
+            "beeline_lease_remaining_seconds": (
+                "How much longer orders may be sent without hearing from the broker.",
+                lambda: max(0.0, self._connections.lease_remaining_s),
+            ),
+        }
+        for name, (text, read) in gauges.items():
+            telemetry.gauge(name, text, read)
+        telemetry.by_venue("beeline_clock_offset_seconds", "Venue time minus wall clock.", self._offsets)
+        telemetry.by_venue(
+            "beeline_clock_uncertainty_seconds", "Bound of the error of a venue's time.", self._uncertainties
+        )
+
+    def _offsets(self) -> dict[str, float]:
+        drifts = {gateway.adapter.name: gateway.clock.wall_drift_ms for gateway in self._book.gateways()}
+        return {venue: -drift_ms / 1000 for venue, drift_ms in drifts.items() if drift_ms is not None}
+
+    def _uncertainties(self) -> dict[str, float]:
+        readings = {gateway.adapter.name: gateway.clock.read() for gateway in self._book.gateways()}
+        return {venue: reading.uncertainty_ms / 1000 for venue, reading in readings.items() if reading}
+
+    def obstacles(self) -> list[str]:
+        """Why signals cannot be handled now; empty when they can."""
+        checks = (
+            (self._is_draining(), "draining"),
+            (not self._connections.is_consuming, "not consuming from the broker"),
+            (not self._publisher.is_connected, "not connected for publishing"),
+        )
+        found = [text for applies, text in checks if applies]
+        return found + [text for gateway in self._book.gateways() if (text := self._clock_obstacle(gateway))]
+
+    def _clock_obstacle(self, gateway: Gateway) -> str | None:
+        reading = gateway.clock.read()
+        if reading is None:
+            return f"the time at {gateway.adapter.name} is not known yet"
+        if reading.uncertainty_ms > self._settings.recv_window_ms / 2:
+            return f"the time at {gateway.adapter.name} is too uncertain"
+        return None
+
+    def status(self) -> dict[str, Any]:
+        """The worker's state, without anything secret."""
+        return {
+            "worker_id": self._settings.worker_id,
+            "draining": self._is_draining(),
+            "obstacles": self.obstacles(),
+            "shards": self._consumer.owned,
+            "in_flight": self._dispatcher.in_flight,
+            "lanes": self._lanes.busy,
+            "lease_remaining_s": round(max(0.0, self._connections.lease_remaining_s), 3),
+            "accounts": [
+                {
+                    "name": account.name,
+                    "venue": account.venue,
+                    "label": account.label,
+                    "refused": account.refused,
+                }
+                for account in self._book.accounts.values()
+            ],
+            "holds": [hold for gateway in self._book.gateways() for hold in self._holds(gateway)],
+            "clock": [_clock_status(gateway) for gateway in self._book.gateways()],
+        }
+
+    def _holds(self, gateway: Gateway) -> list[dict[str, Any]]:
+        venue, now_s = gateway.adapter.name, self._clock.monotonic()
+        named = [("venue", venue, gateway.hold)]
+        named += [("account", name, budget.hold) for name, budget in gateway.budgets()]
+        return [
+            {
+                "scope": scope,
+                "name": name,
+                "venue": venue,
+                "reason": hold.reason,
+                "seconds_left": round(hold.until_s - now_s, 1),
+            }
+            for scope, name, hold in named
+            if hold.until_s > now_s
+        ]
+
+
+def _clock_status(gateway: Gateway) -> dict[str, Any]:
+    reading, drift_ms = gateway.clock.read(), gateway.clock.wall_drift_ms
+    rounded: Callable[[float], float] = partial(round, ndigits=3)
+    trip_ms = gateway.clock.offset.round_trip_ms
+    return {
+        "venue": gateway.adapter.name,
+        "wall_minus_venue_ms": None if drift_ms is None else rounded(drift_ms),
+        "uncertainty_ms": None if reading is None else rounded(reading.uncertainty_ms),
+        "drift_ppm": rounded(gateway.clock.offset.drift_ppm),
+        "round_trip_ms": None if trip_ms is None else rounded(trip_ms),
+    }
