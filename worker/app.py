@@ -34,6 +34,7 @@ from worker.settings import Settings
 from worker.status import StatusServer
 from worker.telemetry import Telemetry
 from worker.trade import Desk
+from worker.unknowns import Unknowns
 
 BURST_POLL_S: Final = 0.2
 
@@ -125,6 +126,9 @@ class Worker:
             accounts=lambda: self._book.accounts,
             enqueue=self._enqueue,
         )
+        unknowns = Unknowns(clock, self._book, tasks, self._dispatcher.correct, settings=settings)
+        self._dispatcher.on_unknown = unknowns.watch
+        self._consumer.on_taken_over = unknowns.resume
         self._consumer.on_delivery = self._dispatcher.dispatch
         self._lanes = Lanes(
             Desk(settings=settings, clock=clock, dispatcher=self._dispatcher, book=self._book), tasks
@@ -140,15 +144,16 @@ class Worker:
             patient=not self._burst,
         )
         self._report = Report(
-            settings,
-            clock,
-            self._book,
-            publisher,
-            self._consumer,
-            self._connections,
-            self._dispatcher,
-            self._lanes,
-            lambda: self._draining,
+            settings=settings,
+            clock=clock,
+            book=self._book,
+            publisher=publisher,
+            consumer=self._consumer,
+            connections=self._connections,
+            dispatcher=self._dispatcher,
+            lanes=self._lanes,
+            unknowns=unknowns,
+            is_draining=lambda: self._draining,
         )
         self._report.measure(self._telemetry)
 

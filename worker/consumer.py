@@ -83,6 +83,12 @@ class Shard:
     waiting: deque[Delivery]
     memory: ShardMemory
     sending_until_ms: float = 0.0
+    generation: str = ""
+
+    @property
+    def is_owned(self) -> bool:
+        """Whether this worker serves the shard right now."""
+        return self.epoch.is_alive and self.ownership is Ownership.OWNED
 
 
 class Consumer:
@@ -106,6 +112,7 @@ class Consumer:
         self._shards: dict[int, Shard] = {}
         self._attached: Epoch | None = None
         self.on_delivery: OnDelivery = _nobody
+        self.on_taken_over: Callable[[Shard], None] = lambda _: None
         control.on_foreign_takeover = self._forget
 
     @property
@@ -198,8 +205,10 @@ class Consumer:
         if memory is None or shard.ownership is not Ownership.TAKING_OVER:
             return
         shard.memory, shard.sending_until_ms = memory, history.sending_until_ms
+        shard.generation = history.generation
         shard.ownership = Ownership.OWNED
         log.info("shard taken over", shard=shard.number, answered=len(memory), waiting=len(shard.waiting))
+        self.on_taken_over(shard)
         while shard.waiting:
             self.on_delivery(shard.waiting.popleft())
 

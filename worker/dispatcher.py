@@ -22,7 +22,7 @@ from adapters.model import Order
 from worker.accounts import Account
 from worker.amqp import Message
 from worker.clock_sync import Clock
-from worker.consumer import Delivery
+from worker.consumer import Delivery, Shard
 from worker.core.outcome import (
     MESSAGE_TYPE,
     Journey,
@@ -61,6 +61,13 @@ class Execution:
     sent: bool = False
     outcome: Outcome | None = None
 
+    def continues_in(self, delivery: Delivery) -> bool:
+        """Whether nobody else owned the shard since: otherwise what is known here is not all there is to know."""
+        first = self.deliveries[0]
+        if first.shard is None or delivery.shard is None:
+            return True
+        return first.shard.generation == delivery.shard.generation
+
     @property
     def is_wanted(self) -> bool:
         """Whether a delivery still waits."""
@@ -93,6 +100,7 @@ class Dispatcher:
         self._worker_id, self._accounts, self._enqueue = worker_id, accounts, enqueue
         self._running: dict[Key, Execution] = {}
         self._kept: OrderedDict[Key, Execution] = OrderedDict()
+        self.on_unknown: Callable[[Outcome, Shard], None] = lambda *_: None
         self._answering = 0
         self._idle = asyncio.Event()
         self._idle.set()
@@ -130,7 +138,7 @@ class Dispatcher:
             return
         key = (request.account, request.signal_id)
         running = self._running.get(key)
-        if running is not None:
+        if running is not None and running.continues_in(delivery):
             self._join(running, delivery, request)
             return
         remembered = delivery.shard.memory.recall(*key) if delivery.shard else None
@@ -138,7 +146,7 @@ class Dispatcher:
             self._answer_again(remembered, delivery, request)
             return
         kept = self._kept.pop(key, None)
-        if kept is not None and kept.outcome is not None:
+        if kept is not None and kept.outcome is not None and kept.continues_in(delivery):
             self._answer_again(kept.outcome, delivery, request)
             return
         self._begin(request, delivery)
@@ -232,13 +240,22 @@ class Dispatcher:
 
     def abandon(self, execution: Execution) -> None:
         """Stop working on a signal that is not ours any more; whoever gets it again asks the venue first."""
-        self._running.pop((execution.signal.account, execution.signal.signal_id), None)
+        self._leave(execution)
         self._check_idle()
+
+    def _leave(self, execution: Execution) -> None:
+        """Forget that a signal is being worked on, unless another execution of it has taken its place."""
+        key = (execution.signal.account, execution.signal.signal_id)
+        if self._running.get(key) is execution:
+            del self._running[key]
 
     async def _finish(self, execution: Execution, outcome: Outcome) -> None:
         key = (outcome.account, outcome.signal_id)
         answered = await self._answer(outcome, execution.deliveries, remember=True)
-        self._running.pop(key, None)
+        self._leave(execution)
+        shard = execution.deliveries[0].shard
+        if answered and outcome.status is Status.UNKNOWN and shard is not None:
+            self.on_unknown(outcome, shard)
         if not answered:
             self._kept[key] = execution
             while len(self._kept) > KEPT_LIMIT:
@@ -247,9 +264,8 @@ class Dispatcher:
     async def _answer(self, outcome: Outcome, deliveries: list[Delivery], *, remember: bool) -> bool:
         """Publish, then remember, then acknowledge, for each delivery; `False` when all are of ended epochs."""
         answered = False
-        for (
-            delivery
-        ) in deliveries:  # grows while it is walked through: further deliveries of the signal may join
+        # The list grows while it is walked through: further deliveries of the signal may join.
+        for delivery in deliveries:
             number = delivery.shard.number if delivery.shard else None
             message = self._message(outcome, number, delivery.message)
             began_s = self._clock.monotonic()
@@ -265,6 +281,12 @@ class Dispatcher:
             delivery.ack()
             answered = True
         return answered
+
+    async def correct(self, outcome: Outcome, shard: Shard) -> None:
+        """Publish a later revision of an outcome, and remember it."""
+        message = self._message(outcome, shard.number, Message(body=b""))
+        if await self._publisher.publish(self._names.outcomes, message, wanted=lambda: shard.is_owned):
+            shard.memory.record(outcome, self._clock.wall_ms())
 
     async def _reply(self, outcome: Outcome, delivery: Delivery) -> None:
         """Send a copy to whoever asked for one; a reply queue that is gone loses nothing."""

@@ -1,6 +1,7 @@
 """What a worker tells of itself: readiness, its status as JSON, and the metrics that are read when scraped."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -14,38 +15,42 @@ from worker.lane import Lanes
 from worker.publisher import Publisher
 from worker.settings import Settings
 from worker.telemetry import Telemetry
+from worker.unknowns import Unknowns
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
     """Reads the state of the worker's parts; holds none of its own."""
 
-    def __init__(
-        self,
-        settings: Settings,
-        clock: Clock,
-        book: AccountBook,
-        publisher: Publisher,
-        consumer: Consumer,
-        connections: Connections,
-        dispatcher: Dispatcher,
-        lanes: Lanes,
-        is_draining: Callable[[], bool],
-    ) -> None:
-        self._settings, self._clock, self._book = settings, clock, book
-        self._publisher, self._consumer, self._connections = publisher, consumer, connections
-        self._dispatcher, self._lanes = dispatcher, lanes
-        self._is_draining = is_draining
+    settings: Settings
+    clock: Clock
+    book: AccountBook
+    publisher: Publisher
+    consumer: Consumer
+    connections: Connections
+    dispatcher: Dispatcher
+    lanes: Lanes
+    unknowns: Unknowns
+    is_draining: Callable[[], bool]
 
     def measure(self, telemetry: Telemetry) -> None:
         """Publish what is read when metrics are scraped."""
         gauges: dict[str, tuple[str, Callable[[], float]]] = {
-            "beeline_shards_owned": ("Shards this worker serves.", lambda: len(self._consumer.owned)),
-            "beeline_signals_in_flight": ("Signals being worked on.", lambda: self._dispatcher.in_flight),
-            "beeline_lanes_busy": ("Lanes with work.", lambda: self._lanes.busy),
-            "beeline_accounts": ("Accounts that may trade.", lambda: self._book.usable),
+            "beeline_shards_owned": ("Shards this worker serves.", lambda: len(self.consumer.owned)),
+            "beeline_signals_in_flight": ("Signals being worked on.", lambda: self.dispatcher.in_flight),
+            "beeline_lanes_busy": ("Lanes with work.", lambda: self.lanes.busy),
+            "beeline_accounts": ("Accounts that may trade.", lambda: self.book.usable),
+            "beeline_unknown_outcomes": (
+                "Outcomes whose truth is still asked for.",
+                lambda: self.unknowns.count,
+            ),
+            "beeline_unknown_outcome_age_seconds": (
+                "Age of the oldest unknown outcome.",
+                lambda: self.unknowns.oldest_s,
+            ),
             "beeline_lease_remaining_seconds": (
                 "How much longer orders may be sent without hearing from the broker.",
-                lambda: max(0.0, self._connections.lease_remaining_s),
+                lambda: max(0.0, self.connections.lease_remaining_s),
             ),
         }
         for name, (text, read) in gauges.items():
@@ -56,41 +61,42 @@ class Report:
         )
 
     def _offsets(self) -> dict[str, float]:
-        drifts = {gateway.adapter.name: gateway.clock.wall_drift_ms for gateway in self._book.gateways()}
+        drifts = {gateway.adapter.name: gateway.clock.wall_drift_ms for gateway in self.book.gateways()}
         return {venue: -drift_ms / 1000 for venue, drift_ms in drifts.items() if drift_ms is not None}
 
     def _uncertainties(self) -> dict[str, float]:
-        readings = {gateway.adapter.name: gateway.clock.read() for gateway in self._book.gateways()}
+        readings = {gateway.adapter.name: gateway.clock.read() for gateway in self.book.gateways()}
         return {venue: reading.uncertainty_ms / 1000 for venue, reading in readings.items() if reading}
 
     def obstacles(self) -> list[str]:
         """Why signals cannot be handled now; empty when they can."""
         checks = (
-            (self._is_draining(), "draining"),
-            (not self._connections.is_consuming, "not consuming from the broker"),
-            (not self._publisher.is_connected, "not connected for publishing"),
+            (self.is_draining(), "draining"),
+            (not self.connections.is_consuming, "not consuming from the broker"),
+            (not self.publisher.is_connected, "not connected for publishing"),
         )
         found = [text for applies, text in checks if applies]
-        return found + [text for gateway in self._book.gateways() if (text := self._clock_obstacle(gateway))]
+        return found + [text for gateway in self.book.gateways() if (text := self._clock_obstacle(gateway))]
 
     def _clock_obstacle(self, gateway: Gateway) -> str | None:
         reading = gateway.clock.read()
         if reading is None:
             return f"the time at {gateway.adapter.name} is not known yet"
-        if reading.uncertainty_ms > self._settings.recv_window_ms / 2:
+        if reading.uncertainty_ms > self.settings.recv_window_ms / 2:
             return f"the time at {gateway.adapter.name} is too uncertain"
         return None
 
     def status(self) -> dict[str, Any]:
         """The worker's state, without anything secret."""
         return {
-            "worker_id": self._settings.worker_id,
-            "draining": self._is_draining(),
+            "worker_id": self.settings.worker_id,
+            "draining": self.is_draining(),
             "obstacles": self.obstacles(),
-            "shards": self._consumer.owned,
-            "in_flight": self._dispatcher.in_flight,
-            "lanes": self._lanes.busy,
-            "lease_remaining_s": round(max(0.0, self._connections.lease_remaining_s), 3),
+            "shards": self.consumer.owned,
+            "in_flight": self.dispatcher.in_flight,
+            "lanes": self.lanes.busy,
+            "unknown_outcomes": self.unknowns.count,
+            "lease_remaining_s": round(max(0.0, self.connections.lease_remaining_s), 3),
             "accounts": [
                 {
                     "name": account.name,
@@ -98,14 +104,14 @@ class Report:
                     "label": account.label,
                     "refused": account.refused,
                 }
-                for account in self._book.accounts.values()
+                for account in self.book.accounts.values()
             ],
-            "holds": [hold for gateway in self._book.gateways() for hold in self._holds(gateway)],
-            "clock": [_clock_status(gateway) for gateway in self._book.gateways()],
+            "holds": [hold for gateway in self.book.gateways() for hold in self._holds(gateway)],
+            "clock": [_clock_status(gateway) for gateway in self.book.gateways()],
         }
 
     def _holds(self, gateway: Gateway) -> list[dict[str, Any]]:
-        venue, now_s = gateway.adapter.name, self._clock.monotonic()
+        venue, now_s = gateway.adapter.name, self.clock.monotonic()
         named = [("venue", venue, gateway.hold)]
         named += [("account", name, budget.hold) for name, budget in gateway.budgets()]
         return [

@@ -185,9 +185,11 @@ class Rig:
         } | over
         return {name: value for name, value in signal_.items() if value is not None}
 
-    async def publish(self, signal_: Mapping[str, Any] | bytes, *, key: str | None = None, **properties: Any) -> None:
+    async def publish(
+        self, signal_: Mapping[str, Any] | bytes, *, key: str | None = None, **properties: Any
+    ) -> None:
         body = signal_ if isinstance(signal_, bytes) else orjson.dumps(signal_)
-        routing_key = key if key is not None else signal_["account"]  # type: ignore[index,call-overload]
+        routing_key = key if key is not None else signal_["account"]  # type: ignore[call-overload]
         exchange = await self.channel.get_exchange(f"{NAMESPACE}.signals", ensure=False)
         message = aio_pika.Message(body, delivery_mode=aio_pika.DeliveryMode.PERSISTENT, **properties)
         await exchange.publish(message, routing_key=routing_key, mandatory=True)
@@ -244,7 +246,9 @@ class Rig:
 
     async def orders_of(self, outcome: Mapping[str, Any]) -> list[dict[str, Any]]:
         """The orders that the venue took for a signal."""
-        return [order for order in await self.ledger() if order["client_order_id"] == outcome["client_order_id"]]
+        return [
+            order for order in await self.ledger() if order["client_order_id"] == outcome["client_order_id"]
+        ]
 
     async def until_placed(self, signal_: Mapping[str, Any]) -> None:
         """Wait until the venue has taken a signal's order."""

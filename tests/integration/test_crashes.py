@@ -1,7 +1,7 @@
 """One outcome and one order whatever breaks: workers killed, brokers restarted, replies lost."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -21,8 +21,12 @@ NEVER_ARRIVED = [{"kind": "drop_before"}, {"kind": "hang", "executes": False}]
 
 
 @pytest.mark.parametrize("account", ["main", "main-bitrue"])
-@pytest.mark.parametrize("fault", LOST_REPLIES, ids=lambda fault: f"{fault['kind']}-{fault.get('status', '')}")
-async def test_a_lost_reply_is_looked_up_and_never_sent_again(rig: Rig, account: str, fault: dict[str, object]) -> None:
+@pytest.mark.parametrize(
+    "fault", LOST_REPLIES, ids=lambda fault: f"{fault['kind']}-{fault.get('status', '')}"
+)
+async def test_a_lost_reply_is_looked_up_and_never_sent_again(
+    rig: Rig, account: str, fault: dict[str, object]
+) -> None:
     await rig.start_worker()
     await rig.follow_outcomes()
     await rig.control("faults", **fault, method="POST", path="*/order", count=1)
@@ -65,7 +69,7 @@ async def test_an_order_that_shows_late_is_not_sent_a_second_time(rig: Rig) -> N
     assert len(await rig.orders_of(outcome)) == 1
 
 
-async def test_a_doubt_that_cannot_be_resolved_ends_as_unknown(rig: Rig) -> None:
+async def test_a_doubt_that_cannot_be_resolved_ends_as_unknown_and_is_corrected_later(rig: Rig) -> None:
     await rig.start_worker(resolution_budget="1", venue_timeout="1")
     await rig.follow_outcomes()
     await rig.control("faults", kind="accept_then_drop", method="POST", path="*/order", count=1)
@@ -74,6 +78,11 @@ async def test_a_doubt_that_cannot_be_resolved_ends_as_unknown(rig: Rig) -> None
     assert (outcome["status"], outcome["landed"]) == ("unknown", "unknown")
     assert outcome["error"]["code"] == "resolution_exhausted"
     assert len(await rig.orders_of(outcome)) == 1
+    await rig.http.delete(f"{rig.sandbox.url}/sandbox/faults")
+    corrected = await rig.outcome(outcome["signal_id"], count=2)
+    assert (corrected["status"], corrected["landed"]) == ("filled", "yes")
+    assert (corrected["outcome_id"], corrected["revision"]) == (outcome["outcome_id"], 1)
+    assert outcome["revision"] == 0
 
 
 async def test_a_worker_killed_before_the_reply_leaves_one_order_and_one_outcome(rig: Rig) -> None:
@@ -127,13 +136,15 @@ async def test_a_settled_signal_that_comes_again_after_a_crash_costs_the_venue_n
 
 
 @pytest.fixture
-def own_rabbit() -> "AsyncIterator[RabbitNode]":
+def own_rabbit() -> Iterator[RabbitNode]:
     """A broker that the test may kill."""
     with RabbitNode() as node:
-        yield node  # type: ignore[misc]
+        yield node
 
 
-async def test_a_broker_killed_in_the_middle_loses_and_doubles_nothing(own_rabbit: RabbitNode, tmp_path: Path) -> None:
+async def test_a_broker_killed_in_the_middle_loses_and_doubles_nothing(
+    own_rabbit: RabbitNode, tmp_path: Path
+) -> None:
     async with Rig(own_rabbit.url, tmp_path) as rig:
         worker = await rig.start_worker()
         await rig.follow_outcomes()

@@ -8,7 +8,7 @@ the order they came.
 from collections import OrderedDict
 from dataclasses import dataclass
 
-from worker.core.outcome import Outcome
+from worker.core.outcome import Outcome, Status
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,6 +43,10 @@ class ShardMemory:
         """Return what a signal was answered with."""
         known = self._answers.get((account, signal_id))
         return known.outcome if known else None
+
+    def unknown(self) -> list[Outcome]:
+        """Return the answers whose truth is still to be found out."""
+        return [known.outcome for known in self._answers.values() if known.outcome.status is Status.UNKNOWN]
 
     def _forget_before(self, horizon_ms: float) -> None:
         while self._answers:

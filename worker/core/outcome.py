@@ -6,7 +6,7 @@ is answered with.
 """
 
 from base64 import b32encode
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from enum import StrEnum
@@ -158,6 +158,24 @@ def build_outcome(
         content_hash=subject.content_hash,
         revision=revision,
         body=orjson.dumps(document),
+    )
+
+
+def correct_outcome(outcome: Outcome, settlement: Settlement, asked: Order, now_ms: float) -> Outcome:
+    """Correct an unknown outcome by later truth: the same outcome, with the next revision."""
+    revision = outcome.revision + 1
+    document = orjson.loads(outcome.body) | {
+        "status": settlement.status,
+        "landed": settlement.landed,
+        "venue_order_id": settlement.report.venue_order_id if settlement.report else None,
+        "order": _order_document(asked, settlement.report),
+        "error": _error_document(settlement.error),
+        "revision": revision,
+        "settled_at": _instant(now_ms),
+    }
+    code = settlement.error.code if settlement.error else None
+    return replace(
+        outcome, status=settlement.status, code=code, revision=revision, body=orjson.dumps(document)
     )
 
 

@@ -7,7 +7,7 @@ lease. All times are epoch milliseconds of this host's wall clock at the moment 
 records of other hosts are trusted to `SKEW_MS`.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, Literal
 
 SKEW_MS: Final = 2_000.0
@@ -27,20 +27,27 @@ class OwnershipRecord:
 
 @dataclass(frozen=True, slots=True)
 class ShardHistory:
-    """What the records of one shard add up to: its owner, and until when an earlier one may have sent."""
+    """What the records of one shard add up to: its owner, and until when an earlier one may have sent.
+
+    `generation` names the take-over that last changed hands: as long as it stays, nobody else sent in between.
+    """
 
     owner: OwnershipRecord | None = None
     sending_until_ms: float = 0.0
+    holder: str = ""
+    generation: str = ""
 
     def follow(self, record: OwnershipRecord) -> "ShardHistory":
         """Return the history after one more record."""
         owner = self.owner
         if record.kind == "release":
             gone = owner is not None and owner.incarnation == record.incarnation
-            return ShardHistory(None if gone else owner, self.sending_until_ms)
+            return replace(self, owner=None) if gone else self
         until_ms = self.sending_until_ms
         if owner is not None:
             # An owner that comes back itself sends nothing for its earlier connections any more.
             lease_ms = 0.0 if owner.incarnation == record.incarnation else owner.lease_ms + SKEW_MS
             until_ms = max(until_ms, record.at_ms + lease_ms)
-        return ShardHistory(record, until_ms)
+        changed = record.incarnation != self.holder
+        generation = f"{record.incarnation}:{record.at_ms}" if changed else self.generation
+        return ShardHistory(record, until_ms, record.incarnation, generation)
