@@ -128,15 +128,15 @@ class Desk:
         return queue.declaration_result.message_count or 0
 
     async def until(self, target: int, on_progress: Callable[[int], None]) -> int:
-        """Wait until that many outcomes are there; return how many are."""
+        """Wait until that many outcomes are there; return how many are. `on_progress` is told at each question."""
         best, changed_s = -1, time.monotonic()
         while True:
             count = await self.count()
+            on_progress(count)
             if count >= target:
                 return count
             if count > best:
                 best, changed_s = count, time.monotonic()
-                on_progress(count)
             elif time.monotonic() - changed_s > STALL_TIMEOUT_S:
                 raise StalledError(
                     f"{count} of {target} outcomes arrived, then none for {STALL_TIMEOUT_S:.0f} s"

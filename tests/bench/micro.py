@@ -91,7 +91,7 @@ def steps() -> dict[str, Callable[[], object]]:
         costs = [cost for kind in LimitKind for cost in budgets.costs(kind, 1)]
         reservation = reserve(costs, NOW_MS, share=0.9, guard_ms=1.0, in_order=True)
         claim(reservation, NOW_MS, guard_ms=1.0)
-        release(reservation, sent_at_ms=NOW_MS)
+        release(reservation, NOW_MS, guard_ms=1.0)
 
     def sign() -> object:
         return adapter.sign(
