@@ -1,0 +1,71 @@
+"""Limits are kept and bans honoured: the sandbox counts every breach."""
+
+import time
+
+from tests.integration.rig import Rig
+
+
+async def test_a_burst_beyond_the_order_budget_is_paced_without_a_breach(rig: Rig) -> None:
+    await rig.control("limits", binance={"orders_per_10_seconds": 10})
+    await rig.start_worker()
+    await rig.follow_outcomes()
+    asked = [rig.a_signal(symbol=symbol) for _ in range(8) for symbol in ("BTCUSDT", "ETHUSDT")]
+    for signal_ in asked:
+        await rig.publish(signal_)
+    await rig.until(lambda: len(rig.outcomes) == len(asked))
+    assert {outcome["status"] for outcome in rig.outcomes} == {"filled"}
+    assert (await rig.control("violations"))["total"] == 0
+
+
+async def test_a_wait_that_outlives_the_signal_is_refused_at_once(rig: Rig) -> None:
+    await rig.control("limits", binance={"orders_per_10_seconds": 1})
+    await rig.start_worker()
+    await rig.follow_outcomes()
+    asked = [rig.a_signal(valid_until=int(time.time() * 1000) + 60_000) for _ in range(2)]
+    hopeless = rig.a_signal(symbol="ETHUSDT", valid_until=int(time.time() * 1000) + 60_000)
+    doomed = [rig.a_signal(symbol="BNBUSDT", valid_until=int(time.time() * 1000) + 3_000) for _ in range(6)]
+    for signal_ in [*asked, hopeless, *doomed]:
+        await rig.publish(signal_)
+    refused = [await rig.outcome(signal_["signal_id"]) for signal_ in doomed]
+    limited = [outcome for outcome in refused if outcome["error"]]
+    assert limited
+    for outcome in limited:
+        assert (outcome["status"], outcome["landed"]) == ("rejected", "no")
+        assert outcome["error"]["code"] == "rate_limited"
+        assert "would have waited" in outcome["error"]["hint"]
+    assert (await rig.control("violations"))["total"] == 0
+
+
+async def test_nothing_is_sent_while_the_venue_asks_to_stay_away(rig: Rig) -> None:
+    worker = await rig.start_worker()
+    await rig.follow_outcomes()
+    await rig.place()
+    await rig.control("faults", kind="rate_limit_429", retry_after=2, method="POST", path="*/order", count=1)
+    began = time.monotonic()
+    outcome = await rig.place()
+    assert (outcome["status"], outcome["attempts"]) == ("filled", 2)
+    assert time.monotonic() - began >= 2
+    (told,) = worker.said("venue asks to stay away")
+    assert (told["scope"], told["seconds"]) == ("ip", 2.0)
+    assert (await rig.control("violations"))["total"] == 0
+
+
+async def test_a_ban_is_waited_out_to_its_end(rig: Rig) -> None:
+    await rig.start_worker()
+    await rig.follow_outcomes()
+    await rig.place()
+    await rig.control("faults", kind="ban_418", ban_ms=1_500, method="POST", path="*/order", count=1)
+    outcome = await rig.place(symbol="ETHUSDT")
+    assert (outcome["status"], outcome["attempts"]) == ("filled", 2)
+    assert (await rig.control("violations"))["total"] == 0
+
+
+async def test_a_venue_clock_that_is_ahead_and_steps_is_followed(rig: Rig) -> None:
+    await rig.control("clock", skew_ms=2_500)
+    await rig.start_worker()
+    await rig.follow_outcomes()
+    assert (await rig.place())["status"] == "filled"
+    await rig.control("clock", step_ms=-1_800)
+    stepped = await rig.place()
+    assert (stepped["status"], stepped["attempts"]) == ("filled", 2)
+    assert (await rig.place())["attempts"] == 1
