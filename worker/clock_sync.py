@@ -6,6 +6,7 @@ it.
 
 import asyncio
 import time
+from collections.abc import Callable
 from typing import Final, Protocol
 
 import structlog
@@ -55,8 +56,11 @@ class Sender(Protocol):
 class VenueClock:
     """The clock of one venue at one address."""
 
-    def __init__(self, adapter: Adapter, base_url: str, sender: Sender, clock: Clock) -> None:
+    def __init__(
+        self, adapter: Adapter, base_url: str, sender: Sender, clock: Clock, held_s: Callable[[], float]
+    ) -> None:
         self._adapter, self._base_url, self._sender, self._clock = adapter, base_url, sender, clock
+        self._held_s = held_s
         self._known = asyncio.Event()
         self._lock = asyncio.Lock()
         self.offset = ClockOffset()
@@ -76,8 +80,12 @@ class VenueClock:
         return None if reading is None else self._clock.wall_ms() - reading.venue_ms
 
     async def run(self) -> None:
-        """Synchronise for as long as the task lives."""
+        """Synchronise for as long as the task lives, but never ask a venue that wants to be left alone."""
         while True:
+            held_s = self._held_s()
+            if held_s > 0:
+                await asyncio.sleep(held_s)
+                continue
             error = await self.synchronise()
             if error is not None:
                 log.warning("venue time unknown, asking again", venue=self._adapter.name, code=error.code)
@@ -90,7 +98,8 @@ class VenueClock:
         asked_s = self._clock.monotonic()
         async with self._lock:
             synchronised_s = self.offset.synchronised_at_s
-            if synchronised_s is None or synchronised_s <= asked_s:
+            is_news = synchronised_s is not None and synchronised_s > asked_s
+            if not is_news and self._held_s() <= 0:
                 await self.synchronise()
 
     async def synchronise(self) -> VenueError | None:

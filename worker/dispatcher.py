@@ -146,8 +146,8 @@ class Dispatcher:
             self._answer_again(remembered, delivery, request)
             return
         kept = self._kept.pop(key, None)
-        if kept is not None and kept.outcome is not None and kept.continues_in(delivery):
-            self._answer_again(kept.outcome, delivery, request)
+        if kept is not None and kept.outcome is not None:
+            self._answer_kept(kept, kept.outcome, delivery, request)
             return
         self._begin(request, delivery)
 
@@ -204,6 +204,15 @@ class Dispatcher:
             self._spawn(self._answer(outcome, [delivery], remember=False))
         else:
             self._refuse(request, delivery, "signal_id_conflict", None)
+
+    def _answer_kept(
+        self, kept: Execution, outcome: Outcome, delivery: Delivery, request: Signal | BadSignal
+    ) -> None:
+        """Answer what ended after its epoch; until that is confirmed, it counts as being worked on."""
+        self._running[outcome.account, outcome.signal_id] = kept
+        kept.deliveries = []
+        self._join(kept, delivery, request)
+        self._spawn(self._finish(kept, outcome))
 
     def _refuse(self, request: Signal | BadSignal, delivery: Delivery, code: str, detail: str | None) -> None:
         """Answer a signal that is not executed."""

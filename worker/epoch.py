@@ -42,8 +42,14 @@ class Epoch:
         return self._lease_until_s - self._clock.monotonic() if self.is_alive else 0.0
 
     def may_send(self) -> bool:
-        """Whether an order may go out right now."""
-        return self.is_alive and self._clock.monotonic() < self._lease_until_s
+        """Whether an order may go out right now.
+
+        What a lapsed lease refuses comes again with the next epoch only, so the epoch ends with it: a lease
+        renewed late would leave that signal behind and let the next one of its lane overtake it.
+        """
+        if self.is_alive and self._clock.monotonic() >= self._lease_until_s:
+            self.end("the lease ran out: the broker did not answer in time")
+        return self.is_alive
 
     def end(self, reason: str) -> None:
         """End the epoch."""

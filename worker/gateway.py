@@ -137,8 +137,10 @@ class Gateway:
     ) -> None:
         self.adapter, self.base_url = adapter, base_url
         self.recv_window_ms = recv_window_ms
-        self.clock = VenueClock(adapter, base_url, sender, clock)
         self.hold = Hold()
+        self.clock = VenueClock(
+            adapter, base_url, sender, clock, lambda: self.hold.until_s - clock.monotonic()
+        )
         self.ip_limits = BudgetSet(_ip_limits(adapter.fallback_limits), share=ip_share)
         self._order_limits = _order_limits(adapter.fallback_limits)
         self._budgets: dict[str, AccountBudget] = {}

@@ -46,7 +46,7 @@ class Placement:
         trade = self._trade
         if self._signal.dry_run:
             return await self._rehearse(), self._order
-        if trade.execution.suspect_until_ms:
+        if trade.execution.suspect_until_ms is not None:
             await trade.clock_known(trade.desk.settings.resolution_budget)
             if not trade.clock_is_known:
                 return unresolved(), self._order
