@@ -31,9 +31,9 @@ CONNECT_TIMEOUT_S: Final = 10.0
 PUBLISH_TIMEOUT_S: Final = 5.0
 RPC_TIMEOUT_S: Final = 10.0
 
-# The client's queue of outgoing frames holds ten by default, and an acknowledgement that finds it full raises. What can be
-# waiting there is bounded already: acknowledgements by the prefetch, all else is awaited.
-# aiormq.Connection.FRAME_BUFFER_SIZE = 0
+# The client's queue of outgoing frames holds ten by default, and an acknowledgement that finds it full raises. What
+# can be waiting there is bounded already: acknowledgements by the prefetch, all else is awaited.
+aiormq.Connection.FRAME_BUFFER_SIZE = 0
 
 BROKER_ERRORS: Final = (
     aiormq.exceptions.AMQPError,
