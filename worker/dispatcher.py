@@ -146,7 +146,7 @@ class Dispatcher:
             self._answer_again(remembered, delivery, request)
             return
         kept = self._kept.pop(key, None)
-        if kept is not None and kept.outcome is not None:
+        if kept is not None and kept.outcome is not None and kept.continues_in(delivery):
             self._answer_kept(kept, kept.outcome, delivery, request)
             return
         self._begin(request, delivery)
@@ -209,10 +209,14 @@ class Dispatcher:
         self, kept: Execution, outcome: Outcome, delivery: Delivery, request: Signal | BadSignal
     ) -> None:
         """Answer what ended after its epoch; until that is confirmed, it counts as being worked on."""
-        self._running[outcome.account, outcome.signal_id] = kept
-        kept.deliveries = []
-        self._join(kept, delivery, request)
-        self._spawn(self._finish(kept, outcome))
+        key = (outcome.account, outcome.signal_id)
+        if request.content_hash == outcome.content_hash:
+            kept.deliveries = [delivery]
+            self._running[key] = kept
+            self._spawn(self._finish(kept, outcome))
+        else:
+            self._kept[key] = kept
+            self._refuse(request, delivery, "signal_id_conflict", None)
 
     def _refuse(self, request: Signal | BadSignal, delivery: Delivery, code: str, detail: str | None) -> None:
         """Answer a signal that is not executed."""

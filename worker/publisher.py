@@ -26,6 +26,7 @@ class Publisher:
         self._line: Line | None = None
         self._link: Link | None = None
         self._connected = asyncio.Event()
+        self._is_opening = False
         self.failures = 0
 
     @property
@@ -56,6 +57,7 @@ class Publisher:
         while wanted():
             line = self._line
             if line is None:
+                await self._open()
                 with suppress(TimeoutError):
                     async with asyncio.timeout(RETRY_S[-1]):
                         await self._connected.wait()
@@ -84,12 +86,21 @@ class Publisher:
             return
         self._line = None
         self._connected.clear()
-        link = self._link
         await broken.close()
+        await self._open()
+
+    async def _open(self) -> None:
+        """Open a channel on a link that has none; whoever still waits tries again when that fails."""
+        link = self._link
+        if link is None or self._line is not None or self._is_opening:
+            return
+        self._is_opening = True
         try:
             line = await link.open_line(confirms=True)
         except BrokerError:
             return
+        finally:
+            self._is_opening = False
         if self._link is link:
             self._line = line
             self._connected.set()

@@ -325,6 +325,8 @@ class Rig:
             outcome = read_outcome(stored)
             assert outcome is not None
             assert stored.timestamp is not None
+            if outcome.code == "signal_id_conflict":
+                continue
             memory.record(outcome, stored.timestamp.timestamp() * 1000)
         line = await self.link.open_line()
         self.epoch = Epoch(self.clock, heartbeat_s, 1)
