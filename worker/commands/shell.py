@@ -5,6 +5,7 @@ standard error. Colours appear on terminals only.
 """
 
 import asyncio
+import logging
 import os
 import sys
 from collections.abc import Coroutine
@@ -74,6 +75,9 @@ def wants_json(*, asked: bool) -> bool:
 
 def run(work: Coroutine[Any, Any, T]) -> T:
     """Run a command's work, and turn whatever ends it into an exit code."""
+    for library in ("aiormq", "aio_pika", "asyncio"):
+        # They report a lost connection at length, and beside the error that says the same.
+        logging.getLogger(library).setLevel(logging.CRITICAL)
     try:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             return runner.run(work)
@@ -107,7 +111,8 @@ def _end(error: BaseException) -> NoReturn:
             stop(
                 Exit.BROKER,
                 f"the broker cannot be reached: {error}\n"
-                "Check --amqp-url (BEELINE_AMQP_URL), or start one: deploy/broker.sh up prints its URL.",
+                "Check --amqp-url (BEELINE_AMQP_URL), or start one and set it to its URL: deploy/broker.sh up in a "
+                "checkout, docker run -p 5672:5672 rabbitmq:4 anywhere.",
             )
         case AccountsError() | TopologyError() | SettingsError() | OSError():
             stop(Exit.CONFIGURATION, str(error))
