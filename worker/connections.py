@@ -144,6 +144,7 @@ class Connections:
             async with asyncio.TaskGroup() as living:
                 living.create_task(_watch(link, epoch))
                 living.create_task(epoch.keep(line, lease_queue))
+                living.create_task(self._consumer.reannounce())
                 await self._control.attach(link)
                 await self._consumer.attach(link, epoch)
                 log.info("consuming", shards=self._names.shards, epoch=epoch.number)

@@ -11,7 +11,8 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Protocol
+from functools import partial
+from typing import Final, Protocol
 
 import structlog
 
@@ -24,7 +25,8 @@ from worker.epoch import Epoch
 from worker.publisher import Publisher
 from worker.recall import recall_shard
 
-UNROUTED_PREFETCH = 100
+UNROUTED_PREFETCH: Final = 100
+REANNOUNCE_S: Final = 86_400.0
 
 log = structlog.get_logger("beeline.consumer")
 
@@ -173,11 +175,12 @@ class Consumer:
                 received_s=self._clock.monotonic(),
                 received_ms=self._clock.wall_ms(),
             )
-            if shard is None or shard.ownership is Ownership.OWNED:
+            if shard is None or (shard.ownership is Ownership.OWNED and not message.redelivered):
                 self.on_delivery(delivery)
             elif shard.ownership is not Ownership.RELEASED:
                 shard.waiting.append(delivery)
-                if shard.ownership is Ownership.WAITING:
+                if shard.ownership is not Ownership.TAKING_OVER:
+                    # Also when it is ours: somebody else had this message, and we may not have noticed.
                     shard.ownership = Ownership.TAKING_OVER
                     self._tasks.create_task(self._take_over(link, shard))
 
@@ -186,24 +189,14 @@ class Consumer:
     async def _take_over(self, link: Link, shard: Shard) -> None:
         """Learn what earlier owners answered and may still be sending, then handle what waits."""
         epoch = shard.epoch
-        history = await self._control.announce_takeover(shard.number, lambda: epoch.is_alive)
-        if history is None:
-            return
-        try:
-            memory = await recall_shard(
-                link,
-                self._publisher,
-                self._names,
-                shard.number,
-                memory_s=self._memory_s,
-                now_ms=self._clock.wall_ms(),
-                wanted=lambda: epoch.is_alive,
-            )
-        except BrokerError as error:
-            epoch.end(f"the memory of shard {shard.number} could not be read: {error}")
-            return
-        if memory is None or shard.ownership is not Ownership.TAKING_OVER:
-            return
+        history, memory = None, None
+        while history is None or history.generation != self._control.history(shard.number).generation:
+            history = await self._control.announce_takeover(shard.number, lambda: epoch.is_alive)
+            memory = await self._recall(link, shard)
+            if history is None or memory is None or shard.ownership is not Ownership.TAKING_OVER:
+                return
+        assert memory is not None  # noqa: S101 - the loop ran once
+        memory.absorb(shard.memory)
         shard.memory, shard.sending_until_ms = memory, history.sending_until_ms
         shard.generation = history.generation
         shard.ownership = Ownership.OWNED
@@ -212,12 +205,36 @@ class Consumer:
         while shard.waiting:
             self.on_delivery(shard.waiting.popleft())
 
+    async def _recall(self, link: Link, shard: Shard) -> ShardMemory | None:
+        """Read what was answered in a shard; an epoch that cannot read it is over."""
+        try:
+            return await recall_shard(
+                link,
+                self._publisher,
+                self._names,
+                shard.number,
+                memory_s=self._memory_s,
+                now_ms=self._clock.wall_ms(),
+                wanted=lambda: shard.epoch.is_alive,
+            )
+        except BrokerError as error:
+            shard.epoch.end(f"the memory of shard {shard.number} could not be read: {error}")
+            return None
+
     def _forget(self, number: int) -> None:
         """Another worker took a shard over: what this one remembers of it is out of date from now on."""
         shard = self._shards.get(number)
         if shard is not None and shard.ownership is Ownership.OWNED:
             shard.ownership = Ownership.WAITING
             log.info("shard went to another worker", shard=number)
+
+    async def reannounce(self) -> None:
+        """Say again what is owned, before the control stream forgets its oldest records."""
+        while True:
+            await asyncio.sleep(REANNOUNCE_S)
+            for number in self.owned:
+                shard = self._shards[number]
+                await self._control.announce_takeover(number, partial(getattr, shard, "is_owned"))
 
     # --- Leaving
 

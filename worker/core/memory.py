@@ -6,6 +6,7 @@ the order they came.
 """
 
 from collections import OrderedDict
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from worker.core.outcome import Outcome, Status
@@ -39,14 +40,23 @@ class ShardMemory:
         elif outcome.outcome_id == known.outcome.outcome_id and outcome.revision > known.outcome.revision:
             self._answers[key] = Remembered(outcome=outcome, answered_at_ms=known.answered_at_ms)
 
+    def answers(self) -> Iterable[Remembered]:
+        """Return every answer, the oldest first."""
+        return self._answers.values()
+
     def recall(self, account: str, signal_id: str) -> Outcome | None:
         """Return what a signal was answered with."""
         known = self._answers.get((account, signal_id))
         return known.outcome if known else None
 
+    def absorb(self, other: "ShardMemory") -> None:
+        """Add what another memory of the same shard knows beyond this one."""
+        for known in other.answers():
+            self.record(known.outcome, known.answered_at_ms)
+
     def unknown(self) -> list[Outcome]:
         """Return the answers whose truth is still to be found out."""
-        return [known.outcome for known in self._answers.values() if known.outcome.status is Status.UNKNOWN]
+        return [known.outcome for known in self.answers() if known.outcome.status is Status.UNKNOWN]
 
     def _forget_before(self, horizon_ms: float) -> None:
         while self._answers:
