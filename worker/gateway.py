@@ -45,6 +45,9 @@ SHARES: Final = {
 """The part of an IP's weight each kind of request may fill: a tenth is kept for cancels, look-ups cannot
 starve orders."""
 
+SHORTEST_HOLD_S: Final = 1.0
+"""Also when a venue says "at once": what it just refused would be asked again without a pause."""
+
 FIRST_HOLD_S: Final = 5.0
 LONGEST_HOLD_S: Final = 300.0
 RULES_INTERVAL_S: Final = 600.0
@@ -90,7 +93,7 @@ class Hold:
 
     def extend(self, now_s: float, advised_s: float | None, reason: str) -> float:
         """Hold for the advised time, or for a default that doubles; return its length in seconds."""
-        length_s = self._next_s if advised_s is None else advised_s
+        length_s = self._next_s if advised_s is None else max(advised_s, SHORTEST_HOLD_S)
         if advised_s is None and self.until_s <= now_s:
             self._next_s = min(self._next_s * 2, LONGEST_HOLD_S)
         self.until_s = max(self.until_s, now_s + length_s)
@@ -211,16 +214,19 @@ class Gateway:
             costs += sending.budget.limits.costs(LimitKind.ORDERS, call.orders)
         in_order = call.purpose is not Purpose.CANCEL
         while True:
+            # A hold comes first: tokens set aside behind one would hold up whoever it does not concern.
+            hold_ms = self._hold_ms(sending)
+            if hold_ms > 0:
+                if self._outlives(hold_ms, sending):
+                    return hold_ms
+                await asyncio.sleep(hold_ms / 1000)
+                continue
             now_ms, guard_ms = self._venue_ms(), self._guard_ms()
             reservation = reserve(
-                costs,
-                now_ms + self._hold_ms(sending),
-                share=SHARES[call.purpose],
-                guard_ms=guard_ms,
-                in_order=in_order,
+                costs, now_ms, share=SHARES[call.purpose], guard_ms=guard_ms, in_order=in_order
             )
             wait_ms = reservation.ready_at_ms - now_ms
-            if sending.deadline_ms is not None and self._time.wall_ms() + wait_ms > sending.deadline_ms:
+            if self._outlives(wait_ms, sending):
                 cancel(reservation)
                 return wait_ms
             if wait_ms > 0:
@@ -233,6 +239,10 @@ class Gateway:
                 cancel(reservation)
             elif claim(reservation, self._venue_ms(), guard_ms=guard_ms):
                 return reservation
+
+    def _outlives(self, wait_ms: float, sending: Sending) -> bool:
+        """Whether a wait would end after the signal does."""
+        return sending.deadline_ms is not None and self._time.wall_ms() + wait_ms > sending.deadline_ms
 
     def _hold_ms(self, sending: Sending) -> float:
         until_s = max(self.hold.until_s, sending.budget.hold.until_s if sending.budget else 0.0)
