@@ -154,7 +154,7 @@ async def play(stage: Stage, contender: Contender, load: Load, on_progress: Prog
         await desk.fill(signals("s", load.total), lambda done: on_progress("publishing", done, load.total))
         async with contender.start() as process:
             result = await _measure(contender, desk, process, load, on_progress)
-            await desk.until(load.total, lambda done: on_progress("finishing", done, load.total))
+            await desk.until(load.total, _teller(process, "finishing", load.total, on_progress))
         await _verify(stage, desk, load.total)
     return result
 
@@ -162,10 +162,7 @@ async def play(stage: Stage, contender: Contender, load: Load, on_progress: Prog
 async def _measure(
     contender: Contender, desk: Desk, process: Child, load: Load, on_progress: Progress
 ) -> Round:
-    def tell(done: int) -> None:
-        process.check()
-        on_progress("working", done, load.total)
-
+    tell = _teller(process, "working", load.total, on_progress)
     first = await desk.until(load.warm_up, tell)
     began_s, cpu_s = time.monotonic(), process.cpu_s()
     last = await desk.until(load.warm_up + load.measured, tell)
@@ -202,16 +199,22 @@ async def watch_memory(
         await _reset_venue(stage)
         await desk.fill(signals("m", total), lambda done: on_progress("publishing", done, total))
         async with contender.start() as process:
-
-            def tell(done: int) -> None:
-                process.check()
-                on_progress("working", done, total)
-
+            tell = _teller(process, "working", total, on_progress)
             for step in range(1, samples + 1):
                 done = await desk.until(total * step // samples, tell)
                 curve.append((done, process.rss_mb()))
         await _verify(stage, desk, total)
     return MemoryCurve(samples=curve, settled_after=total // 5)
+
+
+def _teller(process: Child, what: str, total: int, on_progress: Progress) -> Callable[[int], None]:
+    """Tell how far a process is, or that it has ended."""
+
+    def tell(done: int) -> None:
+        process.check()
+        on_progress(what, done, total)
+
+    return tell
 
 
 async def _reset_venue(stage: Stage) -> None:
