@@ -109,7 +109,7 @@ class Queue:
 
     def _elect(self) -> None:
         """Choose who is active."""
-        if not self._single:
+        if not self._single or not self._broker.is_running:
             return
         best = self._best()
         active = self.active
@@ -136,7 +136,7 @@ class Queue:
 
     def _pump(self) -> None:
         """Deliver what can be delivered."""
-        while self.ready:
+        while self.ready and self._broker.is_running:
             consumer = self._next_consumer()
             if consumer is None:
                 return
@@ -220,6 +220,7 @@ class Broker:
         self.streams: dict[str, Stream] = {}
         self._exchanges: dict[str, _Exchange] = {}
         self.redeliveries = 0
+        self.is_running = True
         self.on_promoted: Callable[[str, object], None] = lambda *_: None
         self.on_demoted: Callable[[str, object, str], None] = lambda *_: None
 

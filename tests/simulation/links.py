@@ -13,7 +13,7 @@ from random import Random
 from typing import Any, Final, TypeVar
 
 from tests.simulation.broker import Broker, Consumer, Queue, Stream
-from tests.simulation.loop import Process, SimulationLoop
+from tests.simulation.loop import TICK_S, Process, SimulationLoop
 from worker.amqp import (
     CONNECT_TIMEOUT_S,
     PUBLISH_TIMEOUT_S,
@@ -26,7 +26,6 @@ from worker.amqp import (
 from worker.core.shards import Names
 
 T = TypeVar("T")
-TICK_S: Final = 1e-6
 
 OnPoint = Callable[[str, Process], None]
 
@@ -83,14 +82,14 @@ class Server:
 
     def crash(self) -> None:
         """Lose every connection; what was committed stays."""
-        self.is_up = False
+        self.is_up = self.broker.is_running = False
         self.life += 1
         for connection in list(self.connections):
             connection.drop("broker crash")
 
     def start(self) -> None:
         """Listen again."""
-        self.is_up = True
+        self.is_up = self.broker.is_running = True
 
     def affected(self, host: Host) -> list["Connection"]:
         """Return a host's connections."""
@@ -167,6 +166,7 @@ class Connection:
         self.is_open_here = self.is_open_there = True
         self.reason = "the connection was closed"
         self.lost = asyncio.Event()
+        self.lost_at_s: float | None = None
         self.waiting: dict[asyncio.Future[Any], None] = {}
         self.channels: dict[Channel, None] = {}
         self._heard_s = loop.time()
@@ -221,6 +221,7 @@ class Connection:
             return
         self.is_open_here = False
         self.reason = reason
+        self.lost_at_s = self.server.loop.time()
         if self._suspicion is not None:
             self._suspicion.cancel()
         self.lost.set()

@@ -21,6 +21,14 @@ from tests.virtual_time import DeadlockError, HorizonError, VirtualTimeLoop
 T = TypeVar("T")
 
 
+MOST_STEPS: Final = 50_000
+TICK_S: Final = 1e-6
+
+
+class LivelockError(RuntimeError):
+    """A program runs and runs while no time passes."""
+
+
 class Process:
     """One run of a program on a host: its callbacks, and whether they may run."""
 
@@ -83,7 +91,7 @@ class SimulationLoop(VirtualTimeLoop):
         super().__init__(horizon_s=horizon_s)
         _Task._numbers = 0
         self.set_task_factory(_new_task)
-        self.steps = 0
+        self.steps = self._steps_before = 0
         self.failures: list[str] = []
         self.set_exception_handler(self._fail)
 
@@ -92,6 +100,17 @@ class SimulationLoop(VirtualTimeLoop):
         if "handle" in context:
             error = context["exception"]
             self.failures.append("".join(traceback.format_exception(error)))
+
+    @override
+    def call_at(
+        self,
+        when: float,
+        callback: Callable[..., object],
+        *args: object,
+        context: Context | None = None,
+    ) -> asyncio.TimerHandle:
+        """Call at a time, but never without any time passing: so fine is no real clock either."""
+        return super().call_at(max(when, self._now_s + TICK_S), callback, *args, context=context)
 
     def at(
         self, when_s: float, callback: Callable[..., object], *arguments: object, context: Context
@@ -124,6 +143,8 @@ class SimulationLoop(VirtualTimeLoop):
                     process.parked.append(handle)
                     continue
             self.steps += 1
+            if self.steps - self._steps_before > MOST_STEPS:
+                raise LivelockError(f"busy without letting time pass, at {handle!r}")
             handle._run()  # type: ignore[attr-defined]
 
     def _jump(self) -> None:
@@ -132,6 +153,7 @@ class SimulationLoop(VirtualTimeLoop):
         if not self._scheduled:
             raise DeadlockError("nothing is ready and no timer is set: a wait will never end")
         self._now_s = max(self._now_s, self._scheduled[0].when())
+        self._steps_before = self.steps
         if self._now_s > self._end_s:
             raise HorizonError("the simulation does not come to its end")
 
@@ -155,5 +177,5 @@ async def dispose(process: Process) -> None:
             break
         for task in open_tasks:
             task.cancel()
-        await asyncio.wait(open_tasks, timeout=0.1)
+        await asyncio.wait(open_tasks, timeout=30)
     process.is_dead = True

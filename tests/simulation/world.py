@@ -443,7 +443,7 @@ class World:
             return
         connection, cause = self._demotions.get((queue, sent.process), (None, "never was"))
         if connection is not None and cause not in ("heartbeat", "drained", "channel closed", "closed"):
-            if connection.is_open_here:
+            if connection.lost_at_s in (None, self.loop.time()):
                 return  # the connection broke and this end cannot know yet: no lease covers that, the look-ups do
         self.record.wrong.append(f"{sent.process.name} sent for {account} without owning its shard ({cause})")
 
