@@ -41,6 +41,7 @@ BROKER_ERRORS: Final = (
     TimeoutError,
     asyncio.InvalidStateError,
     RuntimeError,  # "closed", from a connection that went away between two calls
+    StopAsyncIteration,  # a peer that closes a new connection before its first frame, as a proxy without a broker does
 )
 """Everything that a broken link, channel or broker raises."""
 
