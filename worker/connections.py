@@ -97,6 +97,7 @@ class Connections:
                     raise
             else:
                 tries = await self._use(name, link, use)
+                _leave_if_cancelled()
             ceiling_s = min(LONGEST_BACKOFF_S, FIRST_BACKOFF_S * 2**tries)
             await asyncio.sleep(self._ports.jitter(FIRST_BACKOFF_S / 2, ceiling_s))
 
@@ -161,3 +162,10 @@ class Connections:
 async def _watch(link: Link, epoch: Epoch) -> None:
     await link.lost()
     epoch.end(link.reason)
+
+
+def _leave_if_cancelled() -> None:
+    """End a task that was cancelled; before Python 3.13 a task group that fails at that moment swallows it."""
+    task = asyncio.current_task()
+    if task is not None and task.cancelling():
+        raise asyncio.CancelledError

@@ -186,7 +186,9 @@ class Connection:
             self._patience.cancel()
         for channel in list(self.channels):
             channel.close_there(cause)
-        late_s = self.server.random.random() * self.server.longest_notice_s if cause == "broker crash" else 0.0
+        late_s = (
+            self.server.random.random() * self.server.longest_notice_s if cause == "broker crash" else 0.0
+        )
         self.down.send(self.lose, f"connection reset ({cause})", late_s=late_s)
 
     def heard(self, action: Callable[..., object], *arguments: object) -> None:

@@ -60,7 +60,12 @@ class Venue:
     """One exchange at one address."""
 
     def __init__(
-        self, loop: SimulationLoop, exchange: Exchange, faults: FaultCatalogue, network: Network, random: Random
+        self,
+        loop: SimulationLoop,
+        exchange: Exchange,
+        faults: FaultCatalogue,
+        network: Network,
+        random: Random,
     ) -> None:
         self.loop, self.exchange, self.faults, self.network = loop, exchange, faults, network
         self.random = random
@@ -172,7 +177,9 @@ class SimTransport:
             self._observer.on_sending(sent)
             self._observer.on_point("sending an order", self._process)
         while self._process.is_frozen or self._process.is_dead:
-            await asyncio.sleep(0)  # stopped between the check and the send: the request leaves when it goes on
+            await asyncio.sleep(
+                0
+            )  # stopped between the check and the send: the request leaves when it goes on
         if venue.random.random() < venue.network.refused:
             return Fault(kind=FaultKind.NOT_SENT, detail="no connection")
         answered: asyncio.Future[Answer] = loop.create_future()

@@ -199,7 +199,11 @@ class World:
         quiet = 0
         while quiet < 8 and self.loop.time() < ends_s:
             await asyncio.sleep(1.0)
-            quiet = quiet + 1 if self._depth() == 0 and self.loop.time() > START_S + self.scenario.span_s + 32 else 0
+            quiet = (
+                quiet + 1
+                if self._depth() == 0 and self.loop.time() > START_S + self.scenario.span_s + 32
+                else 0
+            )
 
     def _depth(self) -> int:
         queues = [NAMES.signals_queue(shard) for shard in range(SHARDS)] + [NAMES.unrouted]
@@ -249,7 +253,9 @@ class World:
             confirmed = True
             self.record.published.append(publication)
             signal_id = publication.signal.signal_id if publication.signal else "?"
-            self.note(f"published {signal_id} ({publication.kind}) for {publication.account}: {publication.body!r}")
+            self.note(
+                f"published {signal_id} ({publication.kind}) for {publication.account}: {publication.body!r}"
+            )
 
         def check() -> None:
             if not confirmed:
@@ -271,7 +277,9 @@ class World:
 
     async def _program(self, machine: Machine, process: Process) -> None:
         """The process itself."""
-        worker = machine.worker = Worker(self._settings(machine), ACCOUNTS, ports=self._ports(machine, process))
+        worker = machine.worker = Worker(
+            self._settings(machine), ACCOUNTS, ports=self._ports(machine, process)
+        )
         try:
             await worker.run()
         except asyncio.CancelledError:
@@ -399,7 +407,9 @@ class World:
         for connection in list(self.server.connections):
             if connection.process is process:
                 connection.recheck()
-        self._later(self._fate.choice((0.5, 3.0, 8.0, 12.0, 20.0)) * self._fate.uniform(0.8, 1.2), self._thaw, process)
+        self._later(
+            self._fate.choice((0.5, 3.0, 8.0, 12.0, 20.0)) * self._fate.uniform(0.8, 1.2), self._thaw, process
+        )
 
     def _cut(self, machine: Machine, accident: Accident) -> None:
         kinds = {
@@ -416,7 +426,9 @@ class World:
         symbol = fate.choice(list(PRICES))
         price = PRICES[symbol] * (1 + Decimal(fate.randint(-30, 30)) / 1000)
         for venue in self.venues.values():
-            venue.exchange.set_price(symbol.replace("/", ""), price.quantize(Decimal("0.01")), int(self.now_ms()))
+            venue.exchange.set_price(
+                symbol.replace("/", ""), price.quantize(Decimal("0.01")), int(self.now_ms())
+            )
 
     # --- What the checks must see as it happens
 
@@ -435,7 +447,9 @@ class World:
         """An order request leaves: its sender must own the shard, as far as it can know."""
         account = self._account_of_key[sent.key]
         request = sent.request
-        self.note(f"sends {request.method} {request.path} {_public(request.query)} for {account}", sent.process)
+        self.note(
+            f"sends {request.method} {request.path} {_public(request.query)} for {account}", sent.process
+        )
         self.record.counts["order requests"] += 1
         queue = NAMES.signals_queue(shard_of(account))
         active = self._active.get(queue)
@@ -450,7 +464,9 @@ class World:
     def on_accepted(self, sent: Sent, orders: list[Order]) -> None:
         """The venue took orders."""
         for order in orders:
-            self.note(f"venue took {order.spec.client_order_id} as {order.order_id}: {order.status}", sent.process)
+            self.note(
+                f"venue took {order.spec.client_order_id} as {order.order_id}: {order.status}", sent.process
+            )
 
 
 def shard_of(account: str) -> int:
@@ -472,4 +488,3 @@ def _message(publication: Publication, created_ms: float) -> Message:
 
 def _public(query: str) -> str:
     return "&".join(part for part in query.split("&") if not part.startswith("signature="))
-
