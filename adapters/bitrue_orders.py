@@ -1,9 +1,9 @@
 """Look orders up at Bitrue and cancel them, without an id that can be relied on.
 
-Our own id may be stored empty, and looking an order up by it is not documented to work. So an order whose venue
-id is unknown is searched among the open orders, then among all since the signal: by our id, and failing that by
-its shape, but only among orders that carry no id. Two candidates are ambiguous, never a guess. There is no
-cancel-all (one DELETE an order), and a cancel takes effect after it was answered, so it is asked again.
+Our own id may be stored empty, and looking an order up by it is not documented to work. So an order whose
+venue id is unknown is searched among the open orders, then among all since the signal: by our id, and failing
+that by its shape, but only among orders that carry no id. Two candidates are ambiguous, never a guess. There
+is no cancel-all (one DELETE an order), and a cancel takes effect after it was answered, so it is asked again.
 
 Source: Bitrue spot README of July 2023, and what ccxt and hummingbot saw live.
 """

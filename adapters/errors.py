@@ -9,7 +9,7 @@
 
 Expected venue answers are values, not exceptions. "Rejected" is a claim about the venue, so `landed` is
 three-valued and `UNKNOWN` is the default for everything that a venue documents as such. One source for
-outcomes, metrics, `beeline explain` and `docs/errors.md`.
+outcomes, metrics and `docs/errors.md`.
 """
 
 from collections.abc import Mapping
@@ -155,7 +155,7 @@ REFUSALS: Final[Mapping[str, ErrorEntry]] = {
         _own(
             "held",
             Owner.OPERATOR,
-            "An operator stopped this account; `beeline release` lets it go on.",
+            "An operator stopped this account; its signals pass again once it is released.",
             retry=Retry.AFTER_HOLD,
             scope=Scope.ACCOUNT,
         ),

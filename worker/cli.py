@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from worker.commands import looking, outcomes, send, serving
+from worker.commands import fate, looking, outcomes, send, serving
 from worker.commands.options import examples, paragraphs
 from worker.commands.shell import Exit
 from worker.demo import command as demonstration
@@ -59,6 +59,7 @@ for command, its_examples in (
     (send.signal, send.EXAMPLES),
     (outcomes.outcomes, outcomes.EXAMPLES),
     (demonstration.demo, demonstration.EXAMPLES),
+    (fate.order, fate.EXAMPLES),
     (looking.schema, looking.SCHEMA_EXAMPLES),
 ):
     app.command(help=paragraphs(command), epilog=its_examples)(command)

@@ -34,7 +34,7 @@ _GENERAL: Final = (
     no(-1016, "venue_unavailable", _VENUE, "The venue has switched this service off; see its announcements.", retry=Retry.AFTER_BACKOFF, scope=Scope.VENUE),
     no(-1020, "unsupported_operation", _BEELINE, _BUG),
     no(-1021, "invalid_timestamp", _BEELINE, "The request reached the venue outside its recv window; look at the clock offset and at the latency to the venue.", retry=Retry.AFTER_RESYNC, scope=Scope.WORKER),
-    no(-1022, "invalid_signature", _OPERATOR, "Check the secret for hidden white space and that it belongs to this API key; `beeline diagnose` finds the cause.", scope=Scope.ACCOUNT, quarantines=True),
+    no(-1022, "invalid_signature", _OPERATOR, "Check the secret for hidden white space and that it belongs to this API key.", scope=Scope.ACCOUNT, quarantines=True),
     no(-1034, "too_many_connections", _OPERATOR, "Too many connections from this IP or account; find what else connects.", retry=Retry.AFTER_HOLD, scope=Scope.IP),
     no(-1099, "key_not_permitted", _OPERATOR, _KEY, scope=Scope.ACCOUNT, quarantines=True),
 )

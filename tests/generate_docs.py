@@ -1,0 +1,111 @@
+"""Writes the pages under docs/ that are made from the code: `make docs`. A test keeps them current."""
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+import orjson
+
+from adapters.error_tables import binance_spot, bitrue_spot
+from adapters.error_tables.common import FAULTS, HTTP_STATUSES, UNREADABLE_REPLY
+from adapters.errors import REFUSALS, ErrorEntry
+from worker.commands.schemas import outcome_schema, signal_schema
+from worker.settings import PREFIX, Settings
+
+DOCS = Path(__file__).parents[1] / "docs"
+MADE = "<!-- Made by `make docs` from the code; do not edit. -->"
+ERRORS_INTRO = (
+    "What `error` in an outcome can hold. `code` is stable; `landed` says whether the order reached the venue's book;"
+    " `owner` has to act. Rows with a message are tried before the bare number."
+)
+FILTERS_NOTE = (
+    "Rules of a symbol are refused as `filter_<name>`, for instance `filter_lot_size`, naming the bound and the"
+    " nearest allowed value."
+)
+SETTINGS_INTRO = (
+    "Environment variables, and options of the commands that use them (`--amqp-url` is `BEELINE_AMQP_URL`)."
+    " Durations are in seconds unless the name says `_MS`. An unknown `BEELINE_…` variable is an error."
+)
+
+
+def pages() -> Mapping[str, str]:
+    """Every generated file under docs/ by its name."""
+    return {
+        "errors.md": _errors(),
+        "settings.md": _settings(),
+        "signal.schema.json": _json(signal_schema()),
+        "outcome.schema.json": _json(outcome_schema()),
+    }
+
+
+def _json(document: object) -> str:
+    return orjson.dumps(document, option=orjson.OPT_INDENT_2).decode() + "\n"
+
+
+def _table(head: Iterable[str], rows: Iterable[Iterable[object]]) -> str:
+    lines = [list(head)]
+    lines.append(["---"] * len(lines[0]))
+    lines += [["" if cell is None else str(cell).replace("|", "\\|") for cell in row] for row in rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def _entry(entry: ErrorEntry) -> tuple[object, ...]:
+    match = f"`{entry.pattern}`" if entry.pattern else None
+    return (
+        entry.venue_code,
+        match,
+        f"`{entry.code}`",
+        entry.landed,
+        entry.retry,
+        entry.scope,
+        entry.owner,
+        entry.hint,
+    )
+
+
+def _errors() -> str:
+    head = ("number", "message", "code", "landed", "retry", "scope", "owner", "what to do")
+    refusals = ("code", "retry", "scope", "owner", "what to do")
+    other = [*HTTP_STATUSES.items(), *FAULTS.items(), ("unreadable reply", UNREADABLE_REPLY)]
+    parts = [
+        "# Errors",
+        MADE,
+        ERRORS_INTRO,
+        "## Refused by the worker, before a request is spent",
+        _table(
+            refusals,
+            ((f"`{row.code}`", row.retry, row.scope, row.owner, row.hint) for row in REFUSALS.values()),
+        ),
+        FILTERS_NOTE,
+        "## HTTP and transport",
+        _table(("what", *head[2:]), ((name, *_entry(entry)[2:]) for name, entry in other)),
+        "## Binance spot",
+        _table(head, map(_entry, binance_spot.TABLE.rows)),
+        "## Bitrue spot",
+        _table(head, map(_entry, bitrue_spot.TABLE.rows)),
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+def _settings() -> str:
+    rows = []
+    for name, field in Settings.model_fields.items():
+        default = "`<hostname>-<pid>`" if name == "worker_id" else f"`{_plain(field.default)}`"
+        rows.append((f"`{PREFIX}{name.upper()}`", default, field.description))
+    parts = [
+        "# Settings",
+        MADE,
+        SETTINGS_INTRO,
+        _table(("variable", "default", "meaning"), rows),
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+def _plain(value: object) -> object:
+    reveal = getattr(value, "get_secret_value", None)  # the default URL holds the broker's public guest login
+    return reveal() if reveal else value
+
+
+if __name__ == "__main__":
+    for name, text in pages().items():
+        (DOCS / name).write_text(text, encoding="utf-8")
+        print(f"docs/{name}")

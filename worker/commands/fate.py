@@ -1,0 +1,127 @@
+"""`beeline order`: what became of one signal, asked at the venue and nowhere else."""
+
+from collections.abc import Iterable
+from decimal import Decimal
+from typing import Annotated, Any, Final
+
+import typer
+
+from adapters.http import Transport
+from adapters.model import Absent, Ambiguous, ExecutionReport, Found, LookupFailed, Sighting
+from adapters.venues import discover
+from worker.accounts import Account, load_accounts
+from worker.clock_sync import SystemClock
+from worker.commands.options import examples, takes_settings
+from worker.commands.shell import CommandError, Exit, note, output, run, stop, wants_json, write_json
+from worker.core.outcome import client_order_id
+from worker.gateway import Gateway, Sending
+from worker.settings import Settings
+from worker.trade import always, seen
+
+HORIZON_MS: Final = 86_400_000.0
+EXAMPLES: Final = examples(
+    "beeline order main s-1 --symbol BTC/USDT",
+    "beeline order main s-1 --json                  # for an account with a whitelist",
+)
+
+
+@takes_settings("accounts", "recv_window_ms", "venue_timeout")
+def order(
+    account: Annotated[str, typer.Argument(help="Name of the account the signal was for.")],
+    signal_id: Annotated[str, typer.Argument(help="The signal's id.")],
+    *,
+    symbol: Annotated[
+        list[str] | None,
+        typer.Option(help="Symbol of the order; may be repeated. Default: the account's whitelist."),
+    ] = None,
+    json: Annotated[bool, typer.Option("--json", help="Write JSON.")] = False,
+    settings: Settings,
+) -> None:
+    """Ask the venue what became of one signal, at any time; nothing is sent that changes anything.
+
+    Exit code 0 when the venue knows the order, 1 when it does not, 5 when it cannot be asked.
+    """
+    symbol_seen, sighting = run(_ask(settings, account, signal_id, symbol))
+    match sighting:
+        case Found(report=report):
+            _tell(report, as_json=wants_json(asked=json))
+        case Ambiguous(candidates=candidates):
+            note(f"{candidates} orders could be the one; compare them by hand")
+            raise typer.Exit(Exit.FAILED)
+        case LookupFailed(error=error):
+            stop(Exit.VENUE, f"the venue cannot be asked: {error.code}. {error.hint}")
+        case Absent():
+            note(f"the venue shows no order of signal {signal_id} on {symbol_seen}")
+            raise typer.Exit(Exit.FAILED)
+
+
+async def _ask(
+    settings: Settings, name: str, signal_id: str, symbols: Iterable[str] | None
+) -> tuple[str, Sighting]:
+    account = _account(settings, name)
+    wanted = [symbol.replace("/", "").upper() for symbol in symbols or account.symbols or ()]
+    if not wanted:
+        raise CommandError(Exit.USAGE, f"{name} has no whitelist: name the order's --symbol")
+    transport = Transport(settings.venue_timeout)
+    try:
+        gateway = Gateway(
+            discover()[account.venue],
+            account.base_url,
+            transport,
+            SystemClock(),
+            recv_window_ms=settings.recv_window_ms,
+            ip_share=1.0,
+        )
+        error = await gateway.clock.synchronise()
+        if error is not None:
+            return ", ".join(wanted), LookupFailed(error=error)
+        return ", ".join(wanted), await _first_sighting(gateway, account, signal_id, wanted)
+    finally:
+        await transport.close()
+
+
+def _account(settings: Settings, name: str) -> Account:
+    account = load_accounts(settings.accounts, discover()).get(name)
+    if account is None:
+        raise CommandError(Exit.CONFIGURATION, f"no account is called {name} in {settings.accounts}")
+    if account.signer is None:
+        raise CommandError(Exit.CONFIGURATION, f"account {name} is refused: {account.refused}")
+    return account
+
+
+async def _first_sighting(gateway: Gateway, account: Account, signal_id: str, symbols: list[str]) -> Sighting:
+    """Ask symbol by symbol; the first that is not absent counts."""
+    sending = Sending(signer=account.signer, budget=None, may_send=always)
+    identity = client_order_id(account.name, signal_id)
+    since_ms = int(gateway.earliest_venue_ms() - HORIZON_MS)
+    for symbol in symbols:
+        flow = gateway.adapter.find_by_id(symbol, identity, since_ms=since_ms)
+        sighting = seen(await gateway.drive(flow, sending, lambda _: None))
+        if not isinstance(sighting, Absent):
+            return sighting
+    return Absent()
+
+
+def _tell(report: ExecutionReport, *, as_json: bool) -> None:
+    document: dict[str, Any] = {
+        "client_order_id": report.client_order_id,
+        "venue_order_id": report.venue_order_id,
+        "symbol": report.symbol,
+        "venue_status": report.venue_status,
+        "side": report.side,
+        "type": report.type,
+        "quantity": _text(report.quantity),
+        "price": _text(report.price),
+        "executed_quantity": _text(report.executed_quantity),
+        "average_price": _text(report.average_price),
+    }
+    if as_json:
+        write_json(document)
+        return
+    width = max(map(len, document))
+    for name, value in document.items():
+        output.print(f"[dim]{name.replace('_', ' '):{width}}[/]  {'' if value is None else value}")
+
+
+def _text(number: Decimal | None) -> str | None:
+    return None if number is None else f"{number:f}"
