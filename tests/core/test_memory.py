@@ -89,6 +89,16 @@ def test_nothing_that_can_still_matter_is_forgotten(records: list[tuple[str, int
                 assert recalled.revision == newest
 
 
+def test_a_memory_takes_from_another_what_it_does_not_know_and_keeps_its_own_first_answers() -> None:
+    read, known = ShardMemory(KEEP_MS), ShardMemory(KEEP_MS)
+    read.record(an_outcome("s-1", name="read"), 100)
+    known.record(an_outcome("s-1", name="known"), 50)
+    known.record(an_outcome("s-2", name="known"), 60)
+    read.absorb(known)
+    assert read.recall("main", "s-1") == an_outcome("s-1", name="read")
+    assert read.recall("main", "s-2") == an_outcome("s-2", name="known")
+
+
 def test_memory_is_bounded_by_age() -> None:
     memory = ShardMemory(1_000)
     for number in range(10_000):

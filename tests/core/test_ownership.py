@@ -70,6 +70,13 @@ def test_a_clean_release_does_not_clear_what_an_owner_before_left_in_doubt() -> 
     assert history.sending_until_ms == 19_000 + SKEW_MS
 
 
+def test_a_generation_lasts_until_somebody_else_takes_over() -> None:
+    first = fold(a_record("takeover", "a1", 0))
+    back = first.follow(a_record("release", "a1", 10)).follow(a_record("takeover", "a1", 20))
+    lost = back.follow(a_record("takeover", "b1", 30)).follow(a_record("takeover", "a1", 40))
+    assert first.generation == back.generation != lost.generation
+
+
 @dataclass(frozen=True)
 class Reign:
     """One owner of a shard as it really was: it may sign until its end, and that end may be unnoticed by others."""
