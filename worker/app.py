@@ -219,6 +219,7 @@ class Worker:
             )
         else:
             await self._consumer.release()
+        self._consumer.stop()
         log.info("drained")
 
     # --- Telling

@@ -113,6 +113,7 @@ class Consumer:
         self._worker_id, self._prefetch, self._memory_s = worker_id, prefetch, memory_s
         self._shards: dict[int, Shard] = {}
         self._attached: Epoch | None = None
+        self._is_over = False
         self.on_delivery: OnDelivery = _nobody
         self.on_taken_over: Callable[[Shard], None] = lambda _: None
         control.on_foreign_takeover = self._forget
@@ -167,6 +168,8 @@ class Consumer:
         self, link: Link, line: Line, epoch: Epoch, shard: Shard | None
     ) -> Callable[[Message], None]:
         def on_message(message: Message) -> None:
+            if self._is_over:
+                return
             delivery = Delivery(
                 message=message,
                 line=line,
@@ -244,6 +247,10 @@ class Consumer:
             if shard.ownership is not Ownership.OWNED:
                 shard.ownership = Ownership.RELEASED
             shard.waiting.clear()
+
+    def stop(self) -> None:
+        """Ignore whatever still comes in while the connection goes down: nobody is left to handle it."""
+        self._is_over = True
 
     async def release(self) -> None:
         """Give every shard up, nothing being in flight: flush, announce, close channel by channel."""

@@ -99,6 +99,7 @@ class Dispatcher:
         self._telemetry, self._tasks = telemetry, tasks
         self._worker_id, self._accounts, self._enqueue = worker_id, accounts, enqueue
         self._running: dict[Key, Execution] = {}
+        self._refusing: dict[Key, Outcome] = {}
         self._kept: OrderedDict[Key, Execution] = OrderedDict()
         self.on_unknown: Callable[[Outcome, Shard], None] = lambda *_: None
         self._answering = 0
@@ -142,6 +143,7 @@ class Dispatcher:
             self._join(running, delivery, request)
             return
         remembered = delivery.shard.memory.recall(*key) if delivery.shard else None
+        remembered = remembered or self._refusing.get(key)
         if remembered is not None:
             self._answer_again(remembered, delivery, request)
             return
@@ -236,9 +238,19 @@ class Dispatcher:
             received_s=delivery.received_s, queued_ms=queued_ms, redelivered=delivery.redelivered
         )
         outcome = self._build(subject, settlement, journey)
-        remember = code != "signal_id_conflict"
-        self._spawn(self._answer(outcome, [delivery], remember=remember))
+        if code == "signal_id_conflict":
+            self._spawn(self._answer(outcome, [delivery], remember=False))
+        else:
+            self._refusing[request.account, request.signal_id] = outcome
+            self._spawn(self._finish_refusal(outcome, delivery))
         self._report(outcome, subject, journey)
+
+    async def _finish_refusal(self, outcome: Outcome, delivery: Delivery) -> None:
+        """Answer a refusal; until it is remembered, it already decides what else is refused under its id."""
+        await self._answer(outcome, [delivery], remember=True)
+        key = (outcome.account, outcome.signal_id)
+        if self._refusing.get(key) is outcome:
+            del self._refusing[key]
 
     # --- Out
 

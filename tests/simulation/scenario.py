@@ -5,7 +5,7 @@ one where everything happens at once.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from random import Random
 from typing import Final
@@ -133,7 +133,11 @@ def _draw_rules(random: Random) -> tuple[FaultRule, ...]:
         return ()
     rate = 10 ** random.uniform(-2.5, -0.7)
     placements_only = random.random() < 0.6
-    rules = every_kind(rate, placements_only=placements_only)
+    rules = [
+        # Later than the read lag that the worker reckons with (2 s) no venue shows an order.
+        replace(rule, delay_ms=random.randint(200, 1_500)) if rule.kind is FaultKind.DELAYED_VISIBILITY else rule
+        for rule in every_kind(rate, placements_only=placements_only)
+    ]
     if random.random() < 0.7:
         rules = random.sample(rules, random.randint(1, 4))
     beyond = FaultRule(kind=FaultKind.HOLD_IN_QUEUE, probability=rate, delay_ms=random.choice((4_900, 6_000)))
