@@ -15,6 +15,7 @@ outcomes, metrics and `docs/errors.md`.
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import lru_cache
 from typing import Final
 
 
@@ -237,6 +238,7 @@ REFUSALS: Final[Mapping[str, ErrorEntry]] = {
 _FILTER_HINT = "The order breaks a rule of the venue on this symbol; correct it as told."
 
 
+@lru_cache(maxsize=256)
 def refusal(code: str, *, detail: str | None = None) -> VenueError:
     """Refuse before a request is spent; `filter_<name in snake case>` needs no row of its own."""
     entry = REFUSALS.get(code)

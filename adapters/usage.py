@@ -20,6 +20,8 @@ _UNIT_SECONDS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 def read_usage(headers: Mapping[str, str]) -> Iterator[tuple[LimitKind, int, int]]:
     """Yield kind, window in seconds and count of each usage header; `headers` are lower case."""
     for name, value in headers.items():
+        if not name.startswith("x-mbx-"):
+            continue
         for prefix, kind in _PREFIXES:
             if name.startswith(prefix) and value.isdecimal():
                 interval_s = _interval_s(name.removeprefix(prefix))

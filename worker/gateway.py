@@ -260,7 +260,7 @@ class Gateway:
         self, call: Call, sending: Sending, reservation: Reservation, answer: Answer, sent_ms: float
     ) -> None:
         """Take from a reply what it tells about limits: what it cost, what was counted, where to stay away."""
-        error = self.adapter.error(answer)
+        error = None if _is_plain_success(answer) else self.adapter.error(answer)
         free: frozenset[WindowBudget] = frozenset()
         if call.free_when_accepted and error is None:
             weighed = self.ip_limits.costs(LimitKind.REQUEST_WEIGHT, 1)
@@ -378,6 +378,11 @@ def _ip_limits(limits: Iterable[RateLimit]) -> list[RateLimit]:
 
 def _order_limits(limits: Iterable[RateLimit]) -> list[RateLimit]:
     return [limit for limit in limits if limit.kind is LimitKind.ORDERS]
+
+
+def _is_plain_success(answer: Answer) -> bool:
+    """Whether a reply cannot be an error: reading its body twice would cost more than signing the request."""
+    return isinstance(answer, Reply) and 200 <= answer.status < 300 and b'"code"' not in answer.body
 
 
 def _always() -> bool:

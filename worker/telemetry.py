@@ -138,10 +138,15 @@ def configure_logging(level: str, form: LogFormat) -> None:
         ]
     else:
         renderer = [structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())]
+    factory = (
+        structlog.BytesLoggerFactory(sys.stderr.buffer)
+        if as_json
+        else structlog.PrintLoggerFactory(sys.stderr)
+    )
     structlog.configure(
         processors=[*shared, *renderer],
         wrapper_class=structlog.make_filtering_bound_logger(number),
-        logger_factory=structlog.PrintLoggerFactory(file=sys.stderr),
+        logger_factory=factory,
         cache_logger_on_first_use=True,
     )
     # Client libraries report every lost connection at length; the worker says itself what follows from it.
@@ -150,5 +155,5 @@ def configure_logging(level: str, form: LogFormat) -> None:
         logging.getLogger(name).setLevel(logging.CRITICAL)
 
 
-def _dumps(event: Mapping[str, Any], **_: object) -> str:
-    return orjson.dumps(event, default=str).decode()
+def _dumps(event: Mapping[str, Any], **_: object) -> bytes:
+    return orjson.dumps(event, default=str)

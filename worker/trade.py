@@ -47,7 +47,11 @@ class Trade:
         self.sending = Sending(
             signer=account.signer, budget=budget, may_send=execution.may_send, deadline_ms=valid_until_ms
         )
-        self.asking = replace(self.sending, may_send=always, deadline_ms=None)
+
+    @property
+    def asking(self) -> Sending:
+        """Sending that only asks: neither fence nor deadline."""
+        return replace(self.sending, may_send=always, deadline_ms=None)
 
     # --- Time
 

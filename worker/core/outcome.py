@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from enum import StrEnum
+from functools import lru_cache
 from hashlib import blake2b
 from typing import Any, Final
 
@@ -36,6 +37,7 @@ class Status(StrEnum):
     UNKNOWN = "unknown"
 
 
+@lru_cache(maxsize=4096)
 def client_order_id(account: str, signal_id: str) -> str:
     """Derive the venue's client order id of a signal: 27 characters of `[a-z2-7]`, recomputable by anyone."""
     digest = blake2b(f"{account}\n{signal_id}".encode(), digest_size=16).digest()
@@ -157,7 +159,7 @@ def build_outcome(
         code=settlement.error.code if settlement.error else None,
         content_hash=subject.content_hash,
         revision=revision,
-        body=orjson.dumps(document),
+        body=_to_bytes(document),
     )
 
 
@@ -174,14 +176,22 @@ def correct_outcome(outcome: Outcome, settlement: Settlement, asked: Order, now_
         "settled_at": _instant(now_ms),
     }
     code = settlement.error.code if settlement.error else None
-    return replace(
-        outcome, status=settlement.status, code=code, revision=revision, body=orjson.dumps(document)
-    )
+    return replace(outcome, status=settlement.status, code=code, revision=revision, body=_to_bytes(document))
 
 
 def _instant(epoch_ms: float) -> str:
-    moment = datetime.fromtimestamp(int(epoch_ms) / 1000, UTC)
-    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    seconds, milliseconds = divmod(int(epoch_ms), 1000)
+    return f"{_second(seconds)}.{milliseconds:03d}Z"
+
+
+def _to_bytes(document: dict[str, Any]) -> bytes:
+    """Write JSON into no more memory than it needs: orjson hands its 8 KiB buffer out, and outcomes are remembered."""
+    return bytes(memoryview(orjson.dumps(document)))
+
+
+@lru_cache(maxsize=16)
+def _second(epoch_s: int) -> str:
+    return datetime.fromtimestamp(epoch_s, UTC).isoformat(timespec="seconds").removesuffix("+00:00")
 
 
 def _text(number: Decimal | None) -> str | None:

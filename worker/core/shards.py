@@ -6,11 +6,17 @@ any producer, worker or operator can compute it. Nothing else in Beeline spells 
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from hashlib import blake2b
 from typing import Final
 from zlib import crc32
 
 _ACCOUNT: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
+
+
+@lru_cache(maxsize=4096)
+def _label(shard: int, shards: int) -> str:
+    return f"{shard:0{max(2, len(str(shards - 1)))}d}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,7 +58,7 @@ class Names:
 
     def label(self, shard: int) -> str:
         """Zero-padded number of a shard: two digits at least, as wide as N - 1."""
-        return f"{shard:0{max(2, len(str(self.shards - 1)))}d}"
+        return _label(shard, self.shards)
 
     def signals_queue(self, shard: int) -> str:
         """Quorum queue of a shard."""
