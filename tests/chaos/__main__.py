@@ -3,6 +3,7 @@ most one order. Exit code 1 when not, with everything needed to find out why."""
 
 import argparse
 import asyncio
+import logging
 import signal
 import sys
 import time
@@ -21,6 +22,7 @@ def main() -> int:
     options = _options()
     folder = ROOT / "build" / "chaos" / time.strftime("%Y%m%d-%H%M%S")
     folder.mkdir(parents=True)
+    logging.getLogger("aiormq").setLevel(logging.CRITICAL)  # that connections break is the point
     try:
         with Display(options.signals) as display:
             run = Run(options, folder, display)

@@ -23,9 +23,11 @@ BROKER_ERRORS: Final = (
     TimeoutError,
     RuntimeError,
     asyncio.InvalidStateError,
+    StopAsyncIteration,
 )
 RETRY_S: Final = 0.3
 PUBLISH_TIMEOUT_S: Final = 5.0
+RPC_TIMEOUT_S: Final = 10.0
 NAMESPACE: Final = "beeline"
 LATER: Final = 4
 """After how many further signals of a producer an id is used again."""
@@ -110,13 +112,17 @@ class Answers:
 
     async def _follow(self, url: str) -> None:
         async with _connected(url) as connection:
-            channel = await connection.channel()
-            await channel.set_qos(prefetch_count=200)
-            outcomes = await channel.get_queue(f"{NAMESPACE}.outcomes", ensure=False)
-            await outcomes.consume(self._on_outcome)
-            dead = await channel.get_queue(f"{NAMESPACE}.dead", ensure=False)
-            await dead.consume(self._on_dead)
-            await connection.closed()
+            lost = asyncio.Event()
+            connection.close_callbacks.add(lambda *_: lost.set())
+            async with asyncio.timeout(RPC_TIMEOUT_S):
+                channel = await connection.channel()
+                channel.close_callbacks.add(lambda *_: lost.set())
+                await channel.set_qos(prefetch_count=200)
+                outcomes = await channel.get_queue(f"{NAMESPACE}.outcomes", ensure=False)
+                await outcomes.consume(self._on_outcome)
+                dead = await channel.get_queue(f"{NAMESPACE}.dead", ensure=False)
+                await dead.consume(self._on_dead)
+            await lost.wait()
         raise ConnectionResetError
 
     async def _on_outcome(self, message: aio_pika.abc.AbstractIncomingMessage) -> None:

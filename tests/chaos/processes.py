@@ -19,6 +19,7 @@ import orjson
 
 from tests.chaos.proxy import Proxy
 
+ROOT: Final = Path(__file__).parents[2]
 START_TIMEOUT_S: Final = 60.0
 DRAIN_TIMEOUT_S: Final = 90.0
 
@@ -37,6 +38,7 @@ async def _start(
         "worker",
         *arguments,
         env=world | dict(env),
+        cwd=ROOT,
         stdin=asyncio.subprocess.DEVNULL,
         stdout=asyncio.subprocess.DEVNULL if is_logged else asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE if is_logged else asyncio.subprocess.DEVNULL,
@@ -106,10 +108,10 @@ class Seat:
 
     async def start(self, *, heartbeat: int) -> None:
         """Start a process and wait until it consumes."""
-        self._is_ending = False
         own = {"BEELINE_WORKER_ID": self.worker_id, "BEELINE_HEARTBEAT": str(heartbeat)}
         before = self.said["consuming"]
         self._process = await _start("worker", env=dict(self._settings) | own, is_logged=True)
+        self._is_ending = False
         self._reader = asyncio.create_task(self._read(self._process))
         async with asyncio.timeout(START_TIMEOUT_S), self._changed:
             await self._changed.wait_for(lambda: self.said["consuming"] > before or not self.is_running)

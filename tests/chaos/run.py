@@ -95,18 +95,17 @@ class Run:
 
     async def _play(self, node: RabbitNode, director: Director, producers: Producers) -> None:
         """Publish and break until everything is answered, or nothing is answered any more."""
-        helpers: list[asyncio.Task[Any]] = [
-            asyncio.create_task(self._answers.follow(node.url)),
-            asyncio.create_task(self._show(producers)),
-            *(asyncio.create_task(director.guard(seat)) for seat in self._seats),
-        ]
-        breaking = [
-            asyncio.create_task(director.run(plan_events(self._options))),
-            asyncio.create_task(director.plant(planned_faults(self._options))),
-        ]
-        try:
-            publishing = asyncio.create_task(producers.run(self._planned, PRODUCERS))
-            helpers.append(publishing)
+        async with asyncio.TaskGroup() as tasks:
+            helpers = [
+                tasks.create_task(self._answers.follow(node.url)),
+                tasks.create_task(self._show(producers)),
+                *(tasks.create_task(director.guard(seat)) for seat in self._seats),
+            ]
+            breaking = [
+                tasks.create_task(director.run(plan_events(self._options))),
+                tasks.create_task(director.plant(planned_faults(self._options))),
+            ]
+            publishing = tasks.create_task(producers.run(self._planned, PRODUCERS))
             await self._until_published(publishing, producers)
             self._published = publishing.result()
             self._answers.expect_only(self._published)
@@ -114,10 +113,8 @@ class Run:
             await self._answers.poke()
             if self._answers.is_complete:
                 await asyncio.gather(*breaking)
-        finally:
             for task in (*helpers, *breaking):
                 task.cancel()
-            await asyncio.gather(*helpers, *breaking, return_exceptions=True)
 
     async def _until_published(self, publishing: "asyncio.Task[list[Planned]]", producers: Producers) -> None:
         minutes = self._options.minutes
