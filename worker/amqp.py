@@ -22,12 +22,14 @@ from uuid import uuid4
 import aio_pika
 import aiormq
 from aio_pika.abc import AbstractChannel, AbstractConnection
-from aiormq.abc import DeliveredMessage
+from aiormq.abc import ChannelFrame, DeliveredMessage
 from pamqp.commands import Basic
+from pamqp.frame import marshal
 
 T = TypeVar("T")
 
 CONNECT_TIMEOUT_S: Final = 10.0
+ACK_DELAY_S: Final = 0.002
 PUBLISH_TIMEOUT_S: Final = 5.0
 RPC_TIMEOUT_S: Final = 10.0
 
@@ -118,11 +120,38 @@ class Link(Protocol):
         """Close the connection."""
 
 
+class Acknowledgements:
+    """Writes the acknowledgements of all channels of a connection, gathered for a moment, as one piece.
+
+    Nobody waits for one: a late acknowledgement holds a place of the prefetch a moment longer, and one that is
+    lost with its connection means a redelivery that is answered from memory. One at a time, each is a system call
+    here and a packet at the broker.
+    """
+
+    def __init__(self, write_queue: "asyncio.Queue[ChannelFrame]") -> None:
+        self._write_queue = write_queue
+        self._frames: list[bytes] = []
+
+    def add(self, channel: int, tag: int, *, multiple: bool) -> None:
+        """Gather one."""
+        if not self._frames:
+            asyncio.get_running_loop().call_later(ACK_DELAY_S, self.flush)
+        self._frames.append(marshal(Basic.Ack(delivery_tag=tag, multiple=multiple), channel))
+
+    def flush(self) -> None:
+        """Write what was gathered, before whatever is written next."""
+        if self._frames:
+            self._write_queue.put_nowait(ChannelFrame(payload=b"".join(self._frames), should_close=False))
+            self._frames.clear()
+
+
 class AmqpLine:
     """A channel of aiormq."""
 
-    def __init__(self, channel: aiormq.Channel, on_lost: Callable[[str], None]) -> None:
-        self._channel = channel
+    def __init__(
+        self, channel: aiormq.Channel, acknowledgements: Acknowledgements, on_lost: Callable[[str], None]
+    ) -> None:
+        self._channel, self._acknowledgements = channel, acknowledgements
         self._on_lost = on_lost
         channel.closing.add_done_callback(self._closed)
         self._leaving = False
@@ -151,15 +180,12 @@ class AmqpLine:
 
     def ack(self, tag: int, *, multiple: bool = False) -> None:
         """Queue an acknowledgement."""
-        if self._channel.is_closed:
-            return
-        frame = aiormq.abc.ChannelFrame.marshall(
-            channel_number=self._channel.number, frames=[Basic.Ack(delivery_tag=tag, multiple=multiple)]
-        )
-        self._channel.write_queue.put_nowait(frame)
+        if not self._leaving and not self._channel.is_closed:
+            self._acknowledgements.add(self._channel.number, tag, multiple=multiple)
 
     async def ping(self, queue: str) -> int:
         """One round trip."""
+        self._acknowledgements.flush()
         declared = await guarded(self._channel.queue_declare(queue, passive=True, timeout=RPC_TIMEOUT_S))
         return declared.message_count or 0
 
@@ -198,6 +224,7 @@ class AmqpLine:
     async def close(self) -> None:
         """Close the channel."""
         self._leaving = True
+        self._acknowledgements.flush()
         try:
             await self._channel.close()
         except BROKER_ERRORS:
@@ -210,6 +237,7 @@ class AmqpLink:
     def __init__(self, connection: AbstractConnection) -> None:
         self._connection = connection
         self._lost = asyncio.Event()
+        self._acknowledgements: Acknowledgements | None = None
         self.reason = "the connection was closed"
         connection.close_callbacks.add(self._closed)
 
@@ -234,7 +262,9 @@ class AmqpLink:
             await guarded(channel.set_qos(prefetch_count=prefetch, timeout=RPC_TIMEOUT_S))
         underlay = await channel.get_underlay_channel()
         assert isinstance(underlay, aiormq.Channel)  # noqa: S101 - the only implementation there is
-        return AmqpLine(underlay, self._fail)
+        if self._acknowledgements is None:
+            self._acknowledgements = Acknowledgements(underlay.write_queue)
+        return AmqpLine(underlay, self._acknowledgements, self._fail)
 
     async def lost(self) -> None:
         """Wait until the connection or one of its lines is gone."""

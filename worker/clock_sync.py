@@ -57,10 +57,17 @@ class VenueClock:
     """The clock of one venue at one address."""
 
     def __init__(
-        self, adapter: Adapter, base_url: str, sender: Sender, clock: Clock, held_s: Callable[[], float]
+        self,
+        adapter: Adapter,
+        base_url: str,
+        sender: Sender,
+        clock: Clock,
+        *,
+        held_s: Callable[[], float],
+        on_error: Callable[[VenueError], None],
     ) -> None:
         self._adapter, self._base_url, self._sender, self._clock = adapter, base_url, sender, clock
-        self._held_s = held_s
+        self._held_s, self._on_error = held_s, on_error
         self._known = asyncio.Event()
         self._lock = asyncio.Lock()
         self.offset = ClockOffset()
@@ -108,6 +115,7 @@ class VenueClock:
         for _ in range(BURST):
             probe = await self._probe()
             if isinstance(probe, VenueError):
+                self._on_error(probe)
                 if not probes:
                     return probe
                 break

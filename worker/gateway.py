@@ -142,7 +142,12 @@ class Gateway:
         self.recv_window_ms = recv_window_ms
         self.hold = Hold()
         self.clock = VenueClock(
-            adapter, base_url, sender, clock, lambda: self.hold.until_s - clock.monotonic()
+            adapter,
+            base_url,
+            sender,
+            clock,
+            held_s=lambda: self.hold.until_s - clock.monotonic(),
+            on_error=self._heed,
         )
         self.ip_limits = BudgetSet(_ip_limits(adapter.fallback_limits), share=ip_share)
         self._order_limits = _order_limits(adapter.fallback_limits)
@@ -199,7 +204,7 @@ class Gateway:
             return Fenced()
         try:
             answer = await self._sender.send(request)
-        except asyncio.CancelledError:
+        except BaseException:
             release(reservation, self._venue_ms(), guard_ms=self._guard_ms())
             raise
         self._learn(call, sending, reservation, answer, sent_ms)
@@ -273,18 +278,21 @@ class Gateway:
                 )
                 limits.observe(kind, interval_s, count, sent_at_ms=sent_ms)
         if error is not None and error.entry.retry is Retry.AFTER_HOLD:
-            self._stay_away(sending, error)
+            self._stay_away(sending.budget, error)
         elif isinstance(answer, Reply):
             now_s = self._time.monotonic()
             self.hold.succeed(now_s)
             if sending.budget is not None:
                 sending.budget.hold.succeed(now_s)
 
-    def _stay_away(self, sending: Sending, error: VenueError) -> None:
-        account_only = (
-            error.entry.scope in (Scope.ACCOUNT, Scope.ORDER, Scope.SYMBOL) and sending.budget is not None
-        )
-        hold = sending.budget.hold if account_only and sending.budget is not None else self.hold
+    def _heed(self, error: VenueError) -> None:
+        """Stay away when the answer to a question about the time says so."""
+        if error.entry.retry is Retry.AFTER_HOLD:
+            self._stay_away(None, error)
+
+    def _stay_away(self, budget: AccountBudget | None, error: VenueError) -> None:
+        account_only = error.entry.scope in (Scope.ACCOUNT, Scope.ORDER, Scope.SYMBOL)
+        hold = budget.hold if account_only and budget is not None else self.hold
         advised_s = error.hold_ms / 1000 if error.hold_ms is not None else None
         if error.banned_until_ms is not None:
             until_s = max(0.0, (error.banned_until_ms - self._venue_ms()) / 1000)

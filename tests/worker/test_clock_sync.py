@@ -23,7 +23,14 @@ async def a_clock(
     sender = SandboxSender(true)
     held_until_s = true.monotonic() + held_s
     yield (
-        VenueClock(get(venue), BASE_URL, sender, host, lambda: held_until_s - true.monotonic()),
+        VenueClock(
+            get(venue),
+            BASE_URL,
+            sender,
+            host,
+            held_s=lambda: held_until_s - true.monotonic(),
+            on_error=lambda _: None,
+        ),
         sender,
         true,
     )
