@@ -106,9 +106,15 @@ class Line(Protocol):
 
 
 class Link(Protocol):
-    """One connection; `reason` says why it was lost."""
+    """One connection."""
 
-    reason: str
+    @property
+    def reason(self) -> str:
+        """Why the connection was lost."""
+
+    @property
+    def broker_version(self) -> str:
+        """The broker's version, such as `4.1.2`."""
 
     async def open_line(self, *, prefetch: int = 0, confirms: bool = False) -> Line:
         """Open a channel."""
@@ -240,6 +246,14 @@ class AmqpLink:
         self._acknowledgements: Acknowledgements | None = None
         self.reason = "the connection was closed"
         connection.close_callbacks.add(self._closed)
+
+    @property
+    def broker_version(self) -> str:
+        """The broker's version."""
+        transport = self._connection.transport
+        underlay = transport.connection if transport else None
+        known = underlay.server_properties.get("version") if isinstance(underlay, aiormq.Connection) else None
+        return str(known or "unknown")
 
     def _closed(self, *_: object) -> None:
         self._lost.set()

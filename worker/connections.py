@@ -148,7 +148,7 @@ class Connections:
                 living.create_task(self._consumer.reannounce())
                 await self._control.attach(link)
                 await self._consumer.attach(link, epoch)
-                log.info("consuming", shards=self._names.shards, epoch=epoch.number)
+                self._say_consuming(link, epoch)
                 await epoch.ended()
                 raise _EpochEndedError  # noqa: TRY301 - the way to end a task group
         except* (_EpochEndedError, BrokerError):
@@ -157,6 +157,13 @@ class Connections:
             epoch.end("shutting down")
             self.consuming = None
         return epoch.reason or "unknown"
+
+    def _say_consuming(self, link: Link, epoch: Epoch) -> None:
+        version = link.broker_version
+        rule = (
+            "first come, first served: later workers stand by" if version.startswith("3.") else "by priority"
+        )
+        log.info("consuming", shards=self._names.shards, epoch=epoch.number, broker=version, ownership=rule)
 
 
 async def _watch(link: Link, epoch: Epoch) -> None:

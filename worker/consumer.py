@@ -8,7 +8,7 @@ its channel, never by `basic.cancel`, and only a release with nothing in flight 
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import partial
@@ -133,14 +133,15 @@ class Consumer:
         """Deliveries that wait for a take-over."""
         return sum(len(shard.waiting) for shard in self._current())
 
-    def _current(self) -> Iterator[Shard]:
-        return (shard for shard in self._shards.values() if shard.epoch.is_alive)
+    def _current(self) -> list[Shard]:
+        return [shard for shard in self._shards.values() if shard.epoch.is_alive]
 
     async def attach(self, link: Link, epoch: Epoch) -> None:
         """Consume everything through a new link."""
         self._shards = {}
         async with asyncio.TaskGroup() as opening:
-            for number in range(self._names.shards):
+            # Where the first to come owns a shard (RabbitMQ 3), this order shares the shards out.
+            for number in sorted(range(self._names.shards), key=self._priority, reverse=True):
                 opening.create_task(self._open(link, epoch, number))
             opening.create_task(self._open_unrouted(link, epoch))
         self._attached = epoch
@@ -156,9 +157,13 @@ class Consumer:
             memory=ShardMemory(keep_ms=0),
         )
         self._shards[number] = shard
-        priority = consumer_priority(self._worker_id, number)
         on_message = self._receiver(link, line, epoch, shard)
-        await line.consume(self._names.signals_queue(number), on_message, {"x-priority": priority})
+        await line.consume(
+            self._names.signals_queue(number), on_message, {"x-priority": self._priority(number)}
+        )
+
+    def _priority(self, number: int) -> int:
+        return consumer_priority(self._worker_id, number)
 
     async def _open_unrouted(self, link: Link, epoch: Epoch) -> None:
         line = await link.open_line(prefetch=UNROUTED_PREFETCH)

@@ -408,6 +408,8 @@ class SimLink:
     def __init__(self, connection: Connection) -> None:
         self.connection = connection
 
+    broker_version = "4.1.2"
+
     @property
     def reason(self) -> str:
         """Why the link was lost."""

@@ -106,6 +106,8 @@ class FakeLink:
     the next ones fail.
     """
 
+    broker_version = "4.1.2"
+
     def __init__(self) -> None:
         self.log: list[str] = []
         self.acks: list[tuple[int, int]] = []
