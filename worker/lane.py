@@ -37,7 +37,11 @@ class Lanes:
         return len(self._waiting)
 
     def enqueue(self, execution: Execution) -> None:
-        """Put a signal at the end of its lane."""
+        """Put a signal at the end of its lane; in a drain it is left to its next owner."""
+        if self._draining:
+            # Not into a lane whose task is on its way out: nobody would ever work on it, and the drain waits for it.
+            self._desk.dispatcher.abandon(execution)
+            return
         key = (execution.signal.account, execution.signal.symbol)
         waiting = self._waiting.get(key)
         if waiting is not None:
