@@ -62,6 +62,7 @@ class Scenario:
     heartbeat: int
     signals: int
     span_s: float
+    burst_s: float | None
     network: Network
     broker_travel_s: float
     separate_commits: bool
@@ -90,9 +91,10 @@ def draw_scenario(seed: int) -> Scenario:
         seed=seed,
         hosts=_draw_hosts(random, span_s),
         has_priorities=random.random() < 0.7,
-        heartbeat=random.choice((4, 5, 5, 10)),
+        heartbeat=random.choice((4, 4, 5, 5, 10)),
         signals=random.randint(15, 45),
         span_s=span_s,
+        burst_s=random.uniform(0.5, span_s) if random.random() < 0.35 else None,
         network=Network() if calm else _draw_network(random),
         broker_travel_s=random.choice((0.001, 0.001, 0.02)),
         separate_commits=not calm and random.random() < 0.5,
@@ -120,7 +122,7 @@ def _draw_hosts(random: Random, span_s: float) -> tuple[HostPlan, ...]:
 
 
 def _draw_network(random: Random) -> Network:
-    slow = random.choice((0.01, 0.05, 0.4))
+    slow = random.choice((0.01, 0.05, 0.4, 1.0))
     fails: Callable[[float], float] = lambda most: random.choice((0.0, 0.0, most * random.random()))  # noqa: E731
     return Network(
         fastest_s=0.002, slowest_s=slow, refused=fails(0.1), lost_before=fails(0.1), lost_after=fails(0.15)

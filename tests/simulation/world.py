@@ -162,7 +162,10 @@ class World:
             self._later(plan.joins_at_s, self._start, machine)
         random = scenario.random("producer")
         producer = Producer(random, now_ms=lambda at_s: START_WALL_MS + at_s * 1000)
-        for at_s in sorted(random.uniform(0.5, scenario.span_s) for _ in range(scenario.signals)):
+        times = sorted(random.uniform(0.5, scenario.span_s) for _ in range(scenario.signals))
+        if scenario.burst_s is not None:
+            times = [scenario.burst_s + at_s / scenario.span_s for at_s in times]
+        for at_s in times:
             for publication in producer.write(at_s):
                 self._later(publication.at_s, self._publish, publication, None)
         for at_s, accident in scenario.accidents:
