@@ -28,6 +28,10 @@ from pamqp.frame import marshal
 
 T = TypeVar("T")
 
+SEEN_BEFORE: Final = ("x-acquired-count", "x-delivery-count", "x-death")
+"""Headers of a message that somebody may have handled: delivered before, or moved back from the dead letters, for
+which older brokers clear the `redelivered` flag."""
+
 CONNECT_TIMEOUT_S: Final = 10.0
 ACK_DELAY_S: Final = 0.002
 PUBLISH_TIMEOUT_S: Final = 5.0
@@ -339,7 +343,7 @@ def _read(delivered: DeliveredMessage) -> Message:
     delivery, properties = delivered.delivery, delivered.header.properties
     assert isinstance(delivery, Basic.Deliver)  # noqa: S101 - consumers get nothing else
     headers = properties.headers or {}
-    seen = delivery.redelivered or headers.get("x-acquired-count") or headers.get("x-delivery-count")
+    seen = delivery.redelivered or any(headers.get(name) for name in SEEN_BEFORE)
     return Message(
         body=delivered.body,
         routing_key=delivery.routing_key or "",

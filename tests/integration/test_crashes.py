@@ -1,6 +1,7 @@
 """One outcome and one order whatever breaks: workers killed, brokers restarted, replies lost."""
 
 import asyncio
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -136,6 +137,18 @@ async def test_a_settled_signal_that_comes_again_after_a_crash_costs_the_venue_n
     answers = rig.outcomes_of(asked["signal_id"])
     assert {o["error"]["code"] for o in answers if o["error"]} == {"signal_id_conflict"}
     assert all(outcome == before for outcome in answers if not outcome["error"])
+
+
+async def test_a_signal_moved_back_from_the_dead_letters_is_looked_up_first(rig: Rig) -> None:
+    await rig.start_worker(memory="1")
+    await rig.follow_outcomes()
+    asked = rig.a_signal(valid_until=int(time.time() * 1000) + 300_000)
+    death = {"x-death": [{"queue": "beeline.signals.00", "reason": "delivery_limit", "count": 1}]}
+    await rig.publish(asked, headers=death)
+    outcome = await rig.outcome(asked["signal_id"])
+    assert (outcome["status"], outcome["redelivered"]) == ("filled", True)
+    assert outcome["lookups"] >= 1
+    assert len(await rig.orders_of(outcome)) == 1
 
 
 @pytest.fixture
