@@ -275,6 +275,6 @@ def _matches(kind: str, pattern: str, key: str) -> bool:
         case "fanout":
             return True
         case "topic":
-            return pattern == "#" or key.split(".")[0] == pattern.removesuffix(".#")
+            return pattern == "#" or key.split(".", maxsplit=1)[0] == pattern.removesuffix(".#")
         case _:
             return pattern == key

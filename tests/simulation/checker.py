@@ -5,8 +5,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from adapters.sandbox.model import Order, OrderStatus
+from tests.simulation.stage import Record
 from tests.simulation.workload import NOBODY, Publication, is_placement
-from tests.simulation.world import Record
 from worker.core.outcome import client_order_id
 from worker.core.signals import Action
 
@@ -35,7 +35,8 @@ def judge(record: Record) -> list[str]:
         *record.wrong,
         *_lost(record, answers),
         *_executed_twice(orders),
-        *_disagreements(record, answers),
+        *_disagreements(answers),
+        *_conflicts(record),
         *_contradictions(record, orders),
         *_overtaken(record),
     ]
@@ -68,7 +69,7 @@ def _executed_twice(orders: Mapping[Key, Sequence[Order]]) -> Iterator[str]:
                 yield f"{name} of {account} executed {order.executed_quantity} of {order.quantity}"
 
 
-def _disagreements(record: Record, answers: Mapping[str, Sequence[Outcome]]) -> Iterator[str]:
+def _disagreements(answers: Mapping[str, Sequence[Outcome]]) -> Iterator[str]:
     for same in answers.values():
         by_revision: dict[int, Outcome] = {}
         for outcome in same:
@@ -78,6 +79,10 @@ def _disagreements(record: Record, answers: Mapping[str, Sequence[Outcome]]) -> 
                     f"{outcome['signal_id']} of {outcome['account']} was answered "
                     f"{_told(first)} and {_told(outcome)}"
                 )
+
+
+def _conflicts(record: Record) -> Iterator[str]:
+    """Ids that were used for several contents: exactly one of them may be carried out."""
     contents: dict[Key, set[str]] = defaultdict(set)
     for outcome in record.outcomes:
         if _code(outcome) == "internal_error":
@@ -110,6 +115,7 @@ def _told(outcome: Outcome) -> str:
 
 def _contradictions(record: Record, orders: Mapping[Key, Sequence[Order]]) -> Iterator[str]:
     latest: dict[str, Outcome] = {}
+    outcome: Outcome
     for outcome in record.outcomes:
         known = latest.get(outcome["outcome_id"])
         if known is None or outcome["revision"] >= known["revision"]:

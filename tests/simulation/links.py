@@ -10,7 +10,7 @@ import asyncio
 from collections.abc import Callable, Iterable, Mapping
 from contextvars import Context, copy_context
 from random import Random
-from typing import Any, Final, TypeVar
+from typing import Any, TypeVar
 
 from tests.simulation.broker import Broker, Consumer, Queue, Stream
 from tests.simulation.loop import TICK_S, Process, SimulationLoop

@@ -10,7 +10,7 @@ import asyncio
 import heapq
 import traceback
 from collections import deque
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Generator
 from contextvars import Context, ContextVar, copy_context
 from typing import Any, Final, TypeVar
 
@@ -72,8 +72,11 @@ class _Task(asyncio.Task[Any]):
 
 
 def _new_task(
-    loop: asyncio.AbstractEventLoop, coroutine: Coroutine[Any, Any, Any], **options: Any
+    loop: asyncio.AbstractEventLoop,
+    coroutine: Coroutine[Any, Any, Any] | Generator[Any, None, Any],
+    **options: Any,
 ) -> "asyncio.Task[Any]":
+    assert isinstance(coroutine, Coroutine)
     task = _Task(coroutine, loop=loop, **options)
     process = (options.get("context") or copy_context()).get(PROCESS)
     if process is not None:
@@ -93,6 +96,7 @@ class SimulationLoop(VirtualTimeLoop):
         self.set_task_factory(_new_task)
         self.steps = self._steps_before = 0
         self.failures: list[str] = []
+        self._kept: set[asyncio.Task[Any]] = set()
         self.set_exception_handler(self._fail)
 
     def _fail(self, _: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
@@ -118,6 +122,11 @@ class SimulationLoop(VirtualTimeLoop):
         """Call something of a process or of the world at a time."""
         return self.call_at(when_s, callback, *arguments, context=context)
 
+    def keep(self, task: "asyncio.Task[Any]") -> None:
+        """Hold on to a task that nobody else knows, until it is done."""
+        self._kept.add(task)
+        task.add_done_callback(self._kept.discard)
+
     def take_back(self, handles: list[asyncio.Handle]) -> None:
         """Run handles that were held back."""
         self._ready.extend(handles)
@@ -125,7 +134,7 @@ class SimulationLoop(VirtualTimeLoop):
     def _run_once(self) -> None:
         """Let time pass if nothing is ready, then run what is; replaces the loop's own, which would ask the system."""
         ready, scheduled = self._ready, self._scheduled
-        while scheduled and scheduled[0]._cancelled:  # type: ignore[attr-defined]
+        while scheduled and scheduled[0]._cancelled:
             heapq.heappop(scheduled)
         if not ready:
             self._jump()
@@ -133,7 +142,7 @@ class SimulationLoop(VirtualTimeLoop):
             ready.append(heapq.heappop(scheduled))
         for _ in range(len(ready)):
             handle = ready.popleft()
-            if handle._cancelled:  # type: ignore[attr-defined]
+            if handle._cancelled:
                 continue
             process: Process | None = handle._context.get(PROCESS)  # type: ignore[attr-defined]
             if process is not None:
@@ -145,7 +154,7 @@ class SimulationLoop(VirtualTimeLoop):
             self.steps += 1
             if self.steps - self._steps_before > MOST_STEPS:
                 raise LivelockError(f"busy without letting time pass, at {handle!r}")
-            handle._run()  # type: ignore[attr-defined]
+            handle._run()
 
     def _jump(self) -> None:
         if self._stopping:  # type: ignore[attr-defined]

@@ -56,8 +56,7 @@ def no_lease() -> Iterator[None]:
     """Send for as long as the connection seems to live."""
 
     async def keep(_: Epoch, line: Line, queue: str) -> None:
-        while True:
-            await asyncio.sleep(60)
+        await asyncio.Event().wait()
 
     with (
         mock.patch.object(Epoch, "may_send", lambda epoch: epoch.is_alive),

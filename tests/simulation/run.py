@@ -12,7 +12,8 @@ import structlog
 from tests.simulation.checker import judge
 from tests.simulation.loop import PROCESS, run_simulated
 from tests.simulation.scenario import draw_scenario
-from tests.simulation.world import Record, World
+from tests.simulation.stage import Record
+from tests.simulation.world import World
 from worker.core.outcome import client_order_id
 
 HORIZON_S: Final = 4_000.0
@@ -97,10 +98,10 @@ def _logs_in_trace(worlds: list[World], *, is_verbose: bool) -> Iterator[None]:
     def keep(_: object, method: str, event: Any) -> Any:
         if worlds:
             details = {name: value for name, value in event.items() if name not in {"event", "exc_info"}}
-            worlds[0].note(f"[{method}] {event['event']} {details}", PROCESS.get())
+            worlds[0].stage.note(f"[{method}] {event['event']} {details}", PROCESS.get())
         if event.get("exc_info"):
             event = structlog.processors.format_exc_info(None, method, event)
-            worlds[0].note(event["exception"], PROCESS.get())
+            worlds[0].stage.note(event["exception"], PROCESS.get())
         raise structlog.DropEvent
 
     before = structlog.get_config()

@@ -40,7 +40,7 @@ AT_POINTS: Final = (
     Accident.RESTART,
     Accident.BROKER_CRASH,
 )
-"""Accidents that also strike at the very points where they hurt: between a send and its reply, a publish and its ack."""
+"""Accidents that also strike where they hurt: between a send and its reply, between a publish and its ack."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,7 +86,9 @@ def draw_scenario(seed: int) -> Scenario:
     calm = random.random() < 0.05
     span_s = random.choice((5.0, 20.0, 40.0))
     enabled = [] if calm else [accident for accident in Accident if random.random() < 0.4]
-    kinds = {accident: 10 ** random.uniform(-3.5, -1.5) for accident in AT_POINTS if accident in enabled}
+    kinds: dict[Accident, float] = {
+        accident: 10 ** random.uniform(-3.5, -1.5) for accident in AT_POINTS if accident in enabled
+    }
     return Scenario(
         seed=seed,
         hosts=_draw_hosts(random, span_s),
@@ -137,7 +139,9 @@ def _draw_rules(random: Random) -> tuple[FaultRule, ...]:
     placements_only = random.random() < 0.6
     rules = [
         # Later than the read lag that the worker reckons with (2 s) no venue shows an order.
-        replace(rule, delay_ms=random.randint(200, 1_500)) if rule.kind is FaultKind.DELAYED_VISIBILITY else rule
+        replace(rule, delay_ms=random.randint(200, 1_500))
+        if rule.kind is FaultKind.DELAYED_VISIBILITY
+        else rule
         for rule in every_kind(rate, placements_only=placements_only)
     ]
     if random.random() < 0.7:

@@ -6,7 +6,6 @@ replies on the way back. A request that has left is executed whatever becomes of
 """
 
 import asyncio
-from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from random import Random
@@ -159,7 +158,6 @@ class SimTransport:
     ) -> None:
         self._process, self._venues, self._observer = process, venues, observer
         self._ip, self._timeout_s, self._spawn = ip, timeout_s, spawn
-        self.faults: Counter[str] = Counter()
 
     async def send(self, request: HttpRequest) -> Answer:
         """Send once; failures are answers too."""
@@ -176,7 +174,7 @@ class SimTransport:
         if is_order:
             self._observer.on_sending(sent)
             self._observer.on_point("sending an order", self._process)
-        while self._process.is_frozen or self._process.is_dead:
+        if self._process.is_frozen or self._process.is_dead:
             await asyncio.sleep(
                 0
             )  # stopped between the check and the send: the request leaves when it goes on

@@ -60,9 +60,9 @@ class Publication:
     client_order_id: str | None
 
     @property
-    def lane(self) -> tuple[str, str] | None:
-        """The account and symbol whose order it belongs to."""
-        return (self.account, self.signal.symbol) if self.signal else None
+    def name(self) -> str:
+        """Its signal id."""
+        return self.signal.signal_id if self.signal else "?"
 
 
 Fields = dict[str, Any]
