@@ -14,6 +14,7 @@ import structlog
 
 from adapters.venues import discover
 from worker.accounts import Account, AccountsError, load_accounts
+from worker.core.holds import HoldRecord
 from worker.core.shards import Names
 from worker.gateway import Gateway
 from worker.ports import Ports, VenueTransport
@@ -36,6 +37,9 @@ class AccountBook:
         self._gateways: dict[tuple[str, str], Gateway] = {}
         self._prices: dict[Gateway, Prices] = {}
         self._reload = asyncio.Event()
+        self._holds: list[HoldRecord] = []
+        self.on_hold: Callable[[HoldRecord], None] | None = None
+        self.ready_to_ask: Callable[[], Awaitable[None]] = _at_once
         self.accounts = accounts
 
     @property
@@ -82,11 +86,27 @@ class AccountBook:
             self._ports.clock,
             recv_window_ms=self._settings.recv_window_ms,
             ip_share=self._settings.ip_share,
+            egress=self._settings.egress,
+            on_hold=self.on_hold,
         )
         self._gateways[account.venue, account.base_url] = gateway
+        for hold in self._holds:
+            gateway.heed(hold)
         self._prices[gateway] = Prices(gateway, self._ports.clock)
-        tasks.create_task(gateway.clock.run())
-        tasks.create_task(gateway.keep_rules_fresh())
+        tasks.create_task(self._keep(gateway.clock.run))
+        tasks.create_task(self._keep(gateway.keep_rules_fresh))
+
+    async def _keep(self, keep: Callable[[], Awaitable[None]]) -> None:
+        """Keep something of a venue fresh, once it is known whether the venue may be asked at all."""
+        await self.ready_to_ask()
+        await keep()
+
+    def heed(self, record: HoldRecord) -> None:
+        """Stay away from a venue because a worker of the pool was told to."""
+        now_ms = self._ports.clock.wall_ms()
+        self._holds = [hold for hold in [*self._holds, record] if hold.until_ms > now_ms]
+        for gateway in self._gateways.values():
+            gateway.heed(record)
 
     def reload(self) -> None:
         """Load the accounts again now."""
@@ -113,6 +133,10 @@ class AccountBook:
             self.open_gateways(tasks)
             await bind()
             log.info("accounts loaded", accounts=len(self.accounts), usable=self.usable)
+
+
+async def _at_once() -> None:
+    return
 
 
 def _fingerprint(path: Path) -> Mapping[str, tuple[int, int]]:

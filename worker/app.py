@@ -24,6 +24,7 @@ from worker.amqp import BrokerError
 from worker.connections import Connections
 from worker.consumer import Consumer
 from worker.control import Control
+from worker.core.holds import HoldRecord
 from worker.core.shards import Names
 from worker.dispatcher import Dispatcher, Execution
 from worker.epoch import lease_s
@@ -127,6 +128,9 @@ class Worker:
             accounts=lambda: self._book.accounts,
             enqueue=self._enqueue,
         )
+        control.on_hold = self._book.heed
+        self._book.ready_to_ask = control.read_once
+        self._book.on_hold = lambda hold: self._tell_pool(tasks, control, hold)
         unknowns = Unknowns(clock, self._book, tasks, self._dispatcher.correct, settings=settings)
         self._dispatcher.on_unknown = unknowns.watch
         self._consumer.on_taken_over = unknowns.resume
@@ -157,6 +161,10 @@ class Worker:
             is_draining=lambda: self._draining,
         )
         self._report.measure(self._telemetry)
+
+    @staticmethod
+    def _tell_pool(tasks: asyncio.TaskGroup, control: Control, hold: HoldRecord) -> None:
+        tasks.create_task(control.announce_hold(hold))
 
     def _enqueue(self, execution: Execution) -> None:
         self._lanes.enqueue(execution)

@@ -147,6 +147,7 @@ class Connections:
                 living.create_task(epoch.keep(line, lease_queue))
                 living.create_task(self._consumer.reannounce())
                 await self._control.attach(link)
+                living.create_task(self._control.catch_up(lambda: epoch.is_alive))
                 await self._consumer.attach(link, epoch)
                 self._say_consuming(link, epoch)
                 await epoch.ended()

@@ -1,11 +1,13 @@
 """The control stream: what every worker of the pool has to know, replayed at start and followed live.
 
-It carries take-overs and clean releases of shards. A take-over is complete when its own record has come back
-on the stream: everything written before it has then been read.
+It carries take-overs and clean releases of shards, and the holds that venues impose. A record of our own that
+has come back on the stream proves that everything written before it was read: a take-over is complete then, and
+nothing is sent to a venue before the first.
 """
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import replace
 from uuid import uuid4
 
 import orjson
@@ -13,12 +15,14 @@ import structlog
 
 from worker.amqp import Link, Message
 from worker.clock_sync import Clock
+from worker.core.holds import HoldRecord
 from worker.core.ownership import OwnershipRecord, ShardHistory
 from worker.core.shards import Names
 from worker.publisher import Publisher
 
 PREFETCH = 500
 ACK_EVERY = 100
+SEEN_TIMEOUT_S = 5.0
 
 log = structlog.get_logger("beeline.control")
 
@@ -33,6 +37,8 @@ class Control:
         self._worker_id, self._lease_ms = worker_id, lease_ms
         self.incarnation = uuid4().hex
         self.on_foreign_takeover: Callable[[int], None] = lambda _: None
+        self.on_hold: Callable[[HoldRecord], None] = lambda _: None
+        self._read_once = asyncio.Event()
         self._histories: dict[int, ShardHistory] = {}
         self._awaited: dict[str, asyncio.Event] = {}
 
@@ -52,12 +58,26 @@ class Control:
 
         await line.consume(self._names.control, on_message, {"x-stream-offset": "first"})
 
+    async def read_once(self) -> None:
+        """Wait until everything that stood on the stream has been read: holds outlive a restart."""
+        await self._read_once.wait()
+
+    async def catch_up(self, wanted: Callable[[], bool]) -> None:
+        """Read up to a mark of our own."""
+        mark = Message(body=b'{"kind": "mark"}', routing_key=self._names.control, type="mark")
+        if await self._write_and_see(mark, wanted):
+            self._read_once.set()
+
     def _follow(self, message: Message) -> None:
-        record = _read(message)
-        if record is not None:
-            self._histories[record.shard] = self.history(record.shard).follow(record)
-            if record.kind == "takeover" and record.incarnation != self.incarnation:
-                self.on_foreign_takeover(record.shard)
+        match _read(message):
+            case OwnershipRecord() as record:
+                self._histories[record.shard] = self.history(record.shard).follow(record)
+                if record.kind == "takeover" and record.incarnation != self.incarnation:
+                    self.on_foreign_takeover(record.shard)
+            case HoldRecord() as record:
+                self.on_hold(record)
+            case None:
+                pass
         awaited = self._awaited.get(message.message_id or "")
         if awaited is not None:
             awaited.set()
@@ -68,27 +88,37 @@ class Control:
         Returns:
             The shard's history up to and including this take-over, `None` when nobody wants it any more.
         """
-        identity = uuid4().hex
-        seen = self._awaited[identity] = asyncio.Event()
-        try:
-            while await self._publish("takeover", shard, identity, wanted):
-                try:
-                    async with asyncio.timeout(5.0):
-                        await seen.wait()
-                    return self.history(shard)
-                except TimeoutError:
-                    log.warning(
-                        "a take-over did not come back on the control stream, announcing again", shard=shard
-                    )
-            return None
-        finally:
-            del self._awaited[identity]
+        seen = await self._write_and_see(self._ownership("takeover", shard), wanted)
+        return self.history(shard) if seen else None
 
     async def announce_release(self, shard: int, wanted: Callable[[], bool]) -> bool:
         """Announce that nothing of this worker is in flight in a shard any more, and that it sends nothing more."""
-        return await self._publish("release", shard, uuid4().hex, wanted)
+        return await self._publisher.publish("", self._ownership("release", shard), wanted=wanted)
 
-    async def _publish(self, kind: str, shard: int, identity: str, wanted: Callable[[], bool]) -> bool:
+    async def announce_hold(self, hold: HoldRecord) -> None:
+        """Tell the pool that a venue wants to be left alone."""
+        body = orjson.dumps(hold.document())
+        message = Message(body=body, routing_key=self._names.control, type="hold")
+        await self._publisher.publish("", message, wanted=lambda: self._clock.wall_ms() < hold.until_ms)
+
+    async def _write_and_see(self, message: Message, wanted: Callable[[], bool]) -> bool:
+        """Write a record and wait until it has come back; `False` when nobody wants it any more."""
+        identity = uuid4().hex
+        seen = self._awaited[identity] = asyncio.Event()
+        try:
+            while await self._publisher.publish("", replace(message, message_id=identity), wanted=wanted):
+                try:
+                    async with asyncio.timeout(SEEN_TIMEOUT_S):
+                        await seen.wait()
+                except TimeoutError:
+                    log.warning("a record did not come back on the control stream, writing it again")
+                else:
+                    return True
+            return False
+        finally:
+            del self._awaited[identity]
+
+    def _ownership(self, kind: str, shard: int) -> Message:
         record = {
             "kind": kind,
             "shard": shard,
@@ -97,15 +127,14 @@ class Control:
             "lease_ms": self._lease_ms,
             "at_ms": self._clock.wall_ms(),
         }
-        message = Message(
-            body=orjson.dumps(record), routing_key=self._names.control, message_id=identity, type=kind
-        )
-        return await self._publisher.publish("", message, wanted=wanted)
+        return Message(body=orjson.dumps(record), routing_key=self._names.control, type=kind)
 
 
-def _read(message: Message) -> OwnershipRecord | None:
+def _read(message: Message) -> OwnershipRecord | HoldRecord | None:
     try:
         fields = orjson.loads(message.body)
+        if fields.get("kind") == "hold":
+            return HoldRecord.read(fields)
         if fields.get("kind") not in ("takeover", "release"):
             return None
         return OwnershipRecord(

@@ -29,8 +29,10 @@ from adapters.model import (
 )
 from adapters.signing import Signer
 from adapters.usage import read_usage
+from worker.budget import AccountBudget, Hold
 from worker.clock_sync import Clock, Sender, VenueClock
 from worker.core.clock_offset import stamp_ms
+from worker.core.holds import HoldRecord
 from worker.core.token_bucket import BudgetSet, Reservation, WindowBudget, cancel, claim, release, reserve
 
 T = TypeVar("T")
@@ -45,11 +47,7 @@ SHARES: Final = {
 """The part of an IP's weight each kind of request may fill: a tenth is kept for cancels, look-ups cannot
 starve orders."""
 
-SHORTEST_HOLD_S: Final = 1.0
-"""Also when a venue says "at once": what it just refused would be asked again without a pause."""
 
-FIRST_HOLD_S: Final = 5.0
-LONGEST_HOLD_S: Final = 300.0
 RULES_INTERVAL_S: Final = 600.0
 RULES_RETRY_S: Final = 2.0
 RULES_MIN_AGE_S: Final = 30.0
@@ -83,38 +81,6 @@ class Fenced:
 Passage = Exchange | Throttled | Fenced
 
 
-class Hold:
-    """A time during which nothing is sent in one scope; repeated holds without advice grow."""
-
-    def __init__(self) -> None:
-        self.until_s = 0.0
-        self.reason: str | None = None
-        self._next_s = FIRST_HOLD_S
-
-    def extend(self, now_s: float, advised_s: float | None, reason: str) -> float:
-        """Hold for the advised time, or for a default that doubles; return its length in seconds."""
-        length_s = self._next_s if advised_s is None else max(advised_s, SHORTEST_HOLD_S)
-        if advised_s is None and self.until_s <= now_s:
-            self._next_s = min(self._next_s * 2, LONGEST_HOLD_S)
-        self.until_s = max(self.until_s, now_s + length_s)
-        self.reason = reason
-        return length_s
-
-    def succeed(self, now_s: float) -> None:
-        """A request went through: defaults start small again."""
-        if self.until_s <= now_s:
-            self._next_s = FIRST_HOLD_S
-            self.reason = None
-
-
-class AccountBudget:
-    """What one exchange account may place, shared by all of its keys, and a hold on it."""
-
-    def __init__(self, limits: BudgetSet) -> None:
-        self.limits = limits
-        self.hold = Hold()
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sending:
     """Who sends and until when it makes sense: `may_send` is asked right before the bytes go out."""
@@ -137,7 +103,10 @@ class Gateway:
         *,
         recv_window_ms: int,
         ip_share: float,
+        egress: str = "default",
+        on_hold: Callable[[HoldRecord], None] | None = None,
     ) -> None:
+        self._egress, self._on_hold = egress, on_hold
         self.adapter, self.base_url = adapter, base_url
         self.recv_window_ms = recv_window_ms
         self.hold = Hold()
@@ -160,7 +129,7 @@ class Gateway:
     def budget(self, limit_group: str) -> AccountBudget:
         """Return the order budget of an exchange account."""
         if limit_group not in self._budgets:
-            self._budgets[limit_group] = AccountBudget(BudgetSet(self._order_limits))
+            self._budgets[limit_group] = AccountBudget(limit_group, BudgetSet(self._order_limits))
         return self._budgets[limit_group]
 
     def budgets(self) -> Iterable[tuple[str, AccountBudget]]:
@@ -305,6 +274,25 @@ class Gateway:
             code=error.code,
             seconds=round(length_s, 1),
         )
+        if self._on_hold is not None:
+            self._on_hold(
+                HoldRecord(
+                    scope=error.entry.scope,
+                    venue=self.adapter.name,
+                    base_url=self.base_url,
+                    egress=self._egress,
+                    limit_group=budget.limit_group if account_only and budget is not None else None,
+                    reason=error.code,
+                    until_ms=self._time.wall_ms() + length_s * 1000,
+                )
+            )
+
+    def heed(self, record: HoldRecord) -> None:
+        """Stay away because a worker of the pool was told to."""
+        left_s = (record.until_ms - self._time.wall_ms()) / 1000
+        if left_s > 0 and record.covers(self.adapter.name, self.base_url, self._egress):
+            hold = self.hold if record.limit_group is None else self.budget(record.limit_group).hold
+            hold.impose(self._time.monotonic() + left_s, record.reason)
 
     # --- Conversations
 

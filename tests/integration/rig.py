@@ -250,6 +250,17 @@ class Rig:
             order for order in await self.ledger() if order["client_order_id"] == outcome["client_order_id"]
         ]
 
+    async def status_of(
+        self, worker: WorkerProcess, condition: Callable[[dict[str, Any]], object]
+    ) -> dict[str, Any]:
+        """Ask a worker for its status until it satisfies a condition."""
+        async with asyncio.timeout(PATIENCE_S):
+            while True:
+                async with self.http.get(f"{worker.http}/status") as reply:
+                    status: dict[str, Any] = await reply.json()
+                if condition(status):
+                    return status
+
     async def until_placed(self, signal_: Mapping[str, Any]) -> None:
         """Wait until the venue has taken a signal's order."""
         wanted = client_order_id(signal_["account"], signal_["signal_id"])

@@ -69,3 +69,36 @@ async def test_a_venue_clock_that_is_ahead_and_steps_is_followed(rig: Rig) -> No
     stepped = await rig.place()
     assert (stepped["status"], stepped["attempts"]) == ("filled", 2)
     assert (await rig.place())["attempts"] == 1
+
+
+async def _binance_requests(rig: Rig) -> dict[str, int]:
+    """What reached the venue so far, time probes included."""
+    counted = (await rig.control("requests"))["requests"]
+    return {name: count for name, count in counted.items() if name.startswith("binance")}
+
+
+async def test_the_whole_pool_stays_away_and_a_restart_does_not_forget(rig: Rig) -> None:
+    first = await rig.start_worker(worker_id="first")
+    second = await rig.start_worker(worker_id="second")
+    await rig.follow_outcomes()
+    await rig.place()
+    await rig.control("faults", kind="rate_limit_429", retry_after=4, method="POST", path="*/order", count=1)
+    asked = rig.a_signal(symbol="ETHUSDT")
+    await rig.publish(asked)
+    await rig.until_fault("rate_limit_429")
+    held_at = time.monotonic()
+    for worker in (first, second):
+        status = await rig.status_of(worker, lambda status: status["holds"])
+        assert status["holds"][0]["reason"] == "too_many_requests"
+    for worker in (first, second):
+        await worker.kill()
+    before = await _binance_requests(rig)
+    successor = await rig.start_worker(worker_id="third")
+    held = await rig.status_of(successor, lambda status: status["holds"])
+    assert held["holds"][0]["seconds_left"] > 0
+    assert time.monotonic() - held_at < 4
+    assert await _binance_requests(rig) == before
+    outcome = await rig.outcome(asked["signal_id"])
+    assert outcome["status"] == "filled"
+    assert len(await rig.orders_of(outcome)) == 1
+    assert (await rig.control("violations"))["total"] == 0

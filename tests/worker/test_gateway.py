@@ -26,7 +26,8 @@ from adapters.venues import get
 from tests.virtual_time import START_WALL_MS, VirtualClock, settled, virtual_time
 from tests.worker.builders import BASE_URL, MAIN, a_signal
 from tests.worker.fakes import SandboxSender, a_rig
-from worker.gateway import Exchange, Fenced, Gateway, Hold, Passage, Sending, Throttled
+from worker.budget import Hold
+from worker.gateway import Exchange, Fenced, Gateway, Passage, Sending, Throttled
 
 PLACE = Call(method="POST", path=f"{API}/order", purpose=Purpose.PLACE, orders=1)
 CANCEL = Call(method="DELETE", path=f"{API}/order", purpose=Purpose.CANCEL)

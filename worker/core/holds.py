@@ -1,0 +1,47 @@
+"""Holds: times during which a venue wants to be left alone, as the pool tells them to each other.
+
+A hold names what it covers: everything one egress IP sends to a venue's address, everything at that address, or
+one exchange account there. Its end is a wall time; a worker that reads it, live or after a restart, stays away
+for what is left of it.
+"""
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from adapters.errors import Scope
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HoldRecord:
+    """One hold. `limit_group` is set exactly when `scope` is an account."""
+
+    scope: Scope
+    venue: str
+    base_url: str
+    egress: str
+    limit_group: str | None
+    reason: str
+    until_ms: float
+
+    def document(self) -> dict[str, Any]:
+        """The record as it stands on the control stream."""
+        return {"kind": "hold", **asdict(self)}
+
+    @staticmethod
+    def read(fields: dict[str, Any]) -> "HoldRecord":
+        """Read a record; raises `KeyError`, `TypeError` or `ValueError` when it is none."""
+        group = fields["limit_group"]
+        return HoldRecord(
+            scope=Scope(fields["scope"]),
+            venue=str(fields["venue"]),
+            base_url=str(fields["base_url"]),
+            egress=str(fields["egress"]),
+            limit_group=None if group is None else str(group),
+            reason=str(fields["reason"]),
+            until_ms=float(fields["until_ms"]),
+        )
+
+    def covers(self, venue: str, base_url: str, egress: str) -> bool:
+        """Whether a gateway is concerned."""
+        same_place = self.venue == venue and self.base_url == base_url
+        return same_place and (self.scope is not Scope.IP or self.egress == egress)
