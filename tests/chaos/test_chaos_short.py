@@ -25,7 +25,7 @@ async def test_two_kills_and_a_broker_restart_leave_one_outcome_and_one_order_ea
         cuts=1,
         black_holes=0,
         broker_kills=1,
-        fault_hits=2,
+        fault_hits=1,
     )
     run = Run(options, tmp_path, Display(options.signals))
     result = await run.run()
