@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from adapters.sandbox.model import Order
-from tests.simulation.links import Host, Server
 from tests.simulation.loop import Process, SimulationLoop
 from tests.simulation.scenario import Scenario
 from tests.simulation.venues import Venue
+from tests.simulation.wire import Host, Server
 from tests.simulation.workload import Publication
 from tests.virtual_time import START_S, START_WALL_MS
 from worker.app import Worker

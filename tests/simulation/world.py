@@ -18,11 +18,12 @@ from adapters.sandbox.faults import FaultCatalogue
 from adapters.sandbox.model import Order
 from tests.simulation.accidents import Accidents
 from tests.simulation.broker import Broker
-from tests.simulation.links import Connection, Host, Server, bind_accounts, declare
+from tests.simulation.links import bind_accounts, declare, dial
 from tests.simulation.loop import Process, SimulationLoop, dispose
 from tests.simulation.scenario import Scenario
 from tests.simulation.stage import HostClock, Machine, Record, Stage, true_ms
 from tests.simulation.venues import Sent, SimTransport, Venue
+from tests.simulation.wire import Connection, Host, Server
 from tests.simulation.workload import (
     BINANCE,
     BITRUE,
@@ -105,6 +106,9 @@ class World:
         await self._until_answered()
         await self._stop_all()
         self._close_the_books()
+        for machine in stage.machines:
+            for connection in machine.host.links:
+                connection.is_open_here = False
         for process in self._processes:
             await dispose(process)
         return self._record
@@ -227,8 +231,8 @@ class World:
                 timeout_s=timeout_s,
                 spawn=self._carry,
             ),
-            dial=lambda _, heartbeat, name: server.dial(
-                process, machine.host, heartbeat=heartbeat, name=name
+            dial=lambda _, heartbeat, name: dial(
+                server, process, machine.host, heartbeat=heartbeat, name=name
             ),
             declare=declare,
             bind_accounts=bind_accounts,
