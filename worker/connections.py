@@ -6,7 +6,7 @@ when it ends for whatever reason, everything that was delivered through it is vo
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from typing import Final
 
@@ -85,7 +85,7 @@ class Connections:
             with suppress(BrokerError):
                 await self._ports.bind_accounts(self.consuming, self._names, self._book.shards(self._names))
 
-    async def _keep(self, name: str, use: Callable[[Link], Awaitable[str]]) -> None:
+    async def _keep(self, name: str, use: Callable[[Link], Coroutine[None, None, str]]) -> None:
         tries = 0
         while True:
             try:
@@ -97,7 +97,6 @@ class Connections:
                     raise
             else:
                 tries = await self._use(name, link, use)
-                _leave_if_cancelled()
             ceiling_s = min(LONGEST_BACKOFF_S, FIRST_BACKOFF_S * 2**tries)
             await asyncio.sleep(self._ports.jitter(FIRST_BACKOFF_S / 2, ceiling_s))
 
@@ -106,10 +105,10 @@ class Connections:
         full_name = f"{name} {self._settings.worker_id}"
         return await self._ports.dial(url, heartbeat=self._settings.heartbeat, name=full_name)
 
-    async def _use(self, name: str, link: Link, use: Callable[[Link], Awaitable[str]]) -> int:
+    async def _use(self, name: str, link: Link, use: Callable[[Link], Coroutine[None, None, str]]) -> int:
         """Use a link until it is lost; return how many tries the next back-off should count."""
         try:
-            reason = await use(link)
+            reason = await _apart(use(link))
         except BrokerError as error:
             log.warning("broker connection failed, connecting again", connection=name, reason=str(error))
             return 1
@@ -172,8 +171,17 @@ async def _watch(link: Link, epoch: Epoch) -> None:
     epoch.end(link.reason)
 
 
-def _leave_if_cancelled() -> None:
-    """End a task that was cancelled; before Python 3.13 a task group that fails at that moment swallows it."""
-    task = asyncio.current_task()
-    if task is not None and task.cancelling():
-        raise asyncio.CancelledError
+async def _apart(work: Coroutine[None, None, str]) -> str:
+    """Do something in a task of its own, so that a cancellation always ends the one that waits.
+
+    Before Python 3.13 a task group that fails while its task is being cancelled swallows the cancellation: a
+    worker told to stop at the moment its connection is lost would connect again, for ever.
+    """
+    task = asyncio.create_task(work)
+    try:
+        await asyncio.wait([task])
+        return task.result()
+    finally:
+        if not task.done():
+            task.cancel()
+            await asyncio.wait([task])
