@@ -156,7 +156,7 @@ REFUSALS: Final[Mapping[str, ErrorEntry]] = {
         _own(
             "held",
             Owner.OPERATOR,
-            "An operator stopped this account; its signals pass again once it is released.",
+            "An operator stopped this (`beeline holds`); send again after `beeline release`.",
             retry=Retry.AFTER_HOLD,
             scope=Scope.ACCOUNT,
         ),

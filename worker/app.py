@@ -135,9 +135,14 @@ class Worker:
         self._dispatcher.on_unknown = unknowns.watch
         self._consumer.on_taken_over = unknowns.resume
         self._consumer.on_delivery = self._dispatcher.dispatch
-        self._lanes = Lanes(
-            Desk(settings=settings, clock=clock, dispatcher=self._dispatcher, book=self._book), tasks
+        desk = Desk(
+            settings=settings,
+            clock=clock,
+            dispatcher=self._dispatcher,
+            book=self._book,
+            stops=control.stops,
         )
+        self._lanes = Lanes(desk, tasks)
         self._connections = Connections(
             settings,
             names,
@@ -158,6 +163,7 @@ class Worker:
             dispatcher=self._dispatcher,
             lanes=self._lanes,
             unknowns=unknowns,
+            stops=control.stops,
             is_draining=lambda: self._draining,
         )
         self._report.measure(self._telemetry)

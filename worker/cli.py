@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from worker.commands import fate, looking, outcomes, send, serving
+from worker.commands import fate, holding, looking, outcomes, send, serving
 from worker.commands.options import examples, paragraphs
 from worker.commands.shell import Exit
 from worker.demo import command as demonstration
@@ -60,6 +60,9 @@ for command, its_examples in (
     (outcomes.outcomes, outcomes.EXAMPLES),
     (demonstration.demo, demonstration.EXAMPLES),
     (fate.order, fate.EXAMPLES),
+    (holding.hold, holding.HOLD_EXAMPLES),
+    (holding.release, holding.RELEASE_EXAMPLES),
+    (holding.holds, holding.HOLDS_EXAMPLES),
     (looking.schema, looking.SCHEMA_EXAMPLES),
 ):
     app.command(help=paragraphs(command), epilog=its_examples)(command)

@@ -243,6 +243,8 @@ class Consumer:
             for number in self.owned:
                 shard = self._shards[number]
                 await self._control.announce_takeover(number, partial(getattr, shard, "is_owned"))
+            if 0 in self.owned:
+                await self._control.repeat_stops()
 
     # --- Leaving
 

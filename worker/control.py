@@ -1,8 +1,8 @@
 """The control stream: what every worker of the pool has to know, replayed at start and followed live.
 
-It carries take-overs and clean releases of shards, and the holds that venues impose. A record of our own that
-has come back on the stream proves that everything written before it was read: a take-over is complete then, and
-nothing is sent to a venue before the first.
+It carries take-overs and clean releases of shards, the holds that venues impose and those of operators. A
+record of our own that has come back on the stream proves that everything written before it was read: a take-over
+is complete then, and nothing is sent to a venue before the first.
 """
 
 import asyncio
@@ -15,7 +15,7 @@ import structlog
 
 from worker.amqp import Link, Message
 from worker.clock_sync import Clock
-from worker.core.holds import HoldRecord
+from worker.core.holds import HoldRecord, StopRecord, Stops
 from worker.core.ownership import OwnershipRecord, ShardHistory
 from worker.core.shards import Names
 from worker.publisher import Publisher
@@ -38,6 +38,7 @@ class Control:
         self.incarnation = uuid4().hex
         self.on_foreign_takeover: Callable[[int], None] = lambda _: None
         self.on_hold: Callable[[HoldRecord], None] = lambda _: None
+        self.stops = Stops()
         self._read_once = asyncio.Event()
         self._histories: dict[int, ShardHistory] = {}
         self._awaited: dict[str, asyncio.Event] = {}
@@ -49,6 +50,7 @@ class Control:
     async def attach(self, link: Link) -> None:
         """Follow the stream from its beginning through a new link."""
         self._histories.clear()
+        self.stops.clear()
         line = await link.open_line(prefetch=PREFETCH)
 
         def on_message(message: Message) -> None:
@@ -76,6 +78,8 @@ class Control:
                     self.on_foreign_takeover(record.shard)
             case HoldRecord() as record:
                 self.on_hold(record)
+            case StopRecord() as record:
+                self.stops.follow(record)
             case None:
                 pass
         awaited = self._awaited.get(message.message_id or "")
@@ -100,6 +104,17 @@ class Control:
         body = orjson.dumps(hold.document())
         message = Message(body=body, routing_key=self._names.control, type="hold")
         await self._publisher.publish("", message, wanted=lambda: self._clock.wall_ms() < hold.until_ms)
+
+    async def announce_stop(self, stop: StopRecord) -> None:
+        """Tell the pool of an operator's hold or its end; complete once it stands on the stream."""
+        body = orjson.dumps(stop.document())
+        message = Message(body=body, routing_key=self._names.control, type="stop")
+        await self._publisher.publish("", message, wanted=lambda: True)
+
+    async def repeat_stops(self) -> None:
+        """Write the operators' holds in force again, before the stream forgets its oldest records."""
+        for stop in self.stops.in_force():
+            await self.announce_stop(stop)
 
     async def _write_and_see(self, message: Message, wanted: Callable[[], bool]) -> bool:
         """Write a record and wait until it has come back; `False` when nobody wants it any more."""
@@ -130,11 +145,13 @@ class Control:
         return Message(body=orjson.dumps(record), routing_key=self._names.control, type=kind)
 
 
-def _read(message: Message) -> OwnershipRecord | HoldRecord | None:
+def _read(message: Message) -> OwnershipRecord | HoldRecord | StopRecord | None:
     try:
         fields = orjson.loads(message.body)
         if fields.get("kind") == "hold":
             return HoldRecord.read(fields)
+        if fields.get("kind") == "stop":
+            return StopRecord.read(fields)
         if fields.get("kind") not in ("takeover", "release"):
             return None
         return OwnershipRecord(

@@ -87,10 +87,13 @@ class Placement:
             if problem is not None:
                 return case, Settle(settlement=refused(problem))
             case = replace(case, order=self._order)
-        passage = await trade.gateway.send(trade.adapter.place(self._order), trade.sending)
+        passage = await trade.gateway.send(trade.adapter.place(self._order), trade.placing)
         match passage:
             case Fenced():
-                raise AbandonedError
+                stop = trade.stop()
+                if stop is None:
+                    raise AbandonedError
+                return case, Settle(settlement=rejected(refusal("held", detail=stop.reason)))
             case Throttled():
                 trade.journey.limiter_ms += passage.limiter_ms
                 return case, Settle(settlement=rejected(rate_limited(passage)))
@@ -128,6 +131,9 @@ class Placement:
     async def _prepare(self) -> VenueError | None:
         """Check the order against the venue's rules and write it the venue's way, before a request is spent."""
         trade = self._trade
+        stop = trade.stop()
+        if stop is not None:
+            return refusal("held", detail=stop.reason)
         if not trade.account.allows(self._signal.symbol):
             return refusal("symbol_not_allowed")
         rules = await trade.ready_rules()

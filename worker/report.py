@@ -9,6 +9,7 @@ from worker.account_book import AccountBook
 from worker.clock_sync import Clock
 from worker.connections import Connections
 from worker.consumer import Consumer
+from worker.core.holds import StopRecord, Stops
 from worker.dispatcher import Dispatcher
 from worker.gateway import Gateway
 from worker.lane import Lanes
@@ -31,6 +32,7 @@ class Report:
     dispatcher: Dispatcher
     lanes: Lanes
     unknowns: Unknowns
+    stops: Stops
     is_draining: Callable[[], bool]
 
     def measure(self, telemetry: Telemetry) -> None:
@@ -106,7 +108,10 @@ class Report:
                 }
                 for account in self.book.accounts.values()
             ],
-            "holds": [hold for gateway in self.book.gateways() for hold in self._holds(gateway)],
+            "holds": [
+                *(_stop(stop) for stop in self.stops.in_force()),
+                *(hold for gateway in self.book.gateways() for hold in self._holds(gateway)),
+            ],
             "clock": [_clock_status(gateway) for gateway in self.book.gateways()],
         }
 
@@ -125,6 +130,12 @@ class Report:
             for scope, name, hold in named
             if hold.until_s > now_s
         ]
+
+
+def _stop(stop: StopRecord) -> dict[str, Any]:
+    """An operator's hold, in the form of all holds; it has no end of its own."""
+    scope, _, name = stop.target.partition(":")
+    return {"scope": scope, "name": name, "venue": None, "reason": stop.reason, "seconds_left": None}
 
 
 def _clock_status(gateway: Gateway) -> dict[str, Any]:

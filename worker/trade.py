@@ -10,6 +10,7 @@ from adapters.model import LookupFailed, Sighting, SymbolRules
 from worker.account_book import AccountBook
 from worker.accounts import Account
 from worker.clock_sync import Clock
+from worker.core.holds import StopRecord, Stops
 from worker.core.outcome import Settlement, Status
 from worker.core.resolution import Moment
 from worker.dispatcher import Dispatcher, Execution
@@ -31,6 +32,7 @@ class Desk:
     clock: Clock
     dispatcher: Dispatcher
     book: AccountBook
+    stops: Stops
 
 
 class Trade:
@@ -47,11 +49,21 @@ class Trade:
         self.sending = Sending(
             signer=account.signer, budget=budget, may_send=execution.may_send, deadline_ms=valid_until_ms
         )
+        self.placing = replace(self.sending, may_send=self._may_place)
 
     @property
     def asking(self) -> Sending:
         """Sending that only asks: neither fence nor deadline."""
         return replace(self.sending, may_send=always, deadline_ms=None)
+
+    def stop(self) -> StopRecord | None:
+        """The operator's hold that stops this order."""
+        return self.desk.stops.on(
+            account=self.account.name, venue=self.account.venue, symbol=self.signal.symbol
+        )
+
+    def _may_place(self) -> bool:
+        return self.stop() is None and self.execution.may_send()
 
     # --- Time
 

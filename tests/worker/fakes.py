@@ -28,6 +28,7 @@ from worker.account_book import AccountBook
 from worker.accounts import Account
 from worker.amqp import BrokerError, Message, OnMessage, UnroutableError
 from worker.consumer import Delivery, Ownership, Shard
+from worker.core.holds import Stops
 from worker.core.memory import ShardMemory
 from worker.core.outcome import Outcome
 from worker.core.shards import Names
@@ -437,5 +438,6 @@ def _assemble(
         accounts=lambda: book.accounts,
         enqueue=enqueue,
     )
-    lanes = Lanes(Desk(settings=settings, clock=clock, dispatcher=dispatcher, book=book), tasks)
+    desk = Desk(settings=settings, clock=clock, dispatcher=dispatcher, book=book, stops=Stops())
+    lanes = Lanes(desk, tasks)
     return Rig(clock, link, venue, publisher, dispatcher, lanes, book, settings, tasks)

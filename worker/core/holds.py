@@ -45,3 +45,60 @@ class HoldRecord:
         """Whether a gateway is concerned."""
         same_place = self.venue == venue and self.base_url == base_url
         return same_place and (self.scope is not Scope.IP or self.egress == egress)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StopRecord:
+    """An operator's hold, or its end: what it stops, and why.
+
+    `target` is `all`, `venue:NAME`, `account:NAME` or `symbol:BTCUSDT`. Placements are stopped; cancels always pass,
+    because they only take risk away.
+    """
+
+    target: str
+    is_held: bool
+    reason: str
+    at_ms: float
+
+    def document(self) -> dict[str, Any]:
+        """The record as it stands on the control stream."""
+        return {"kind": "stop", **asdict(self)}
+
+    @staticmethod
+    def read(fields: dict[str, Any]) -> "StopRecord":
+        """Read a record; raises `KeyError`, `TypeError` or `ValueError` when it is none."""
+        return StopRecord(
+            target=str(fields["target"]),
+            is_held=bool(fields["is_held"]),
+            reason=str(fields["reason"]),
+            at_ms=float(fields["at_ms"]),
+        )
+
+
+class Stops:
+    """The operators' holds in force."""
+
+    def __init__(self) -> None:
+        self._stops: dict[str, StopRecord] = {}
+
+    def follow(self, record: StopRecord) -> None:
+        """Take one record in; the last one of a target counts."""
+        if record.is_held:
+            self._stops[record.target] = record
+        else:
+            self._stops.pop(record.target, None)
+
+    def clear(self) -> None:
+        """Forget everything, before the stream is read again from its beginning."""
+        self._stops.clear()
+
+    def in_force(self) -> list[StopRecord]:
+        """Every hold in force."""
+        return list(self._stops.values())
+
+    def on(self, *, account: str, venue: str, symbol: str) -> StopRecord | None:
+        """Return the hold that stops an order, the widest first."""
+        if not self._stops:
+            return None
+        targets = ("all", f"venue:{venue}", f"account:{account}", f"symbol:{symbol}")
+        return next((self._stops[target] for target in targets if target in self._stops), None)
