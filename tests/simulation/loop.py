@@ -145,12 +145,9 @@ class SimulationLoop(VirtualTimeLoop):
             if handle._cancelled:
                 continue
             process: Process | None = handle._context.get(PROCESS)  # type: ignore[attr-defined]
-            if process is not None:
-                if process.is_dead:
-                    continue
-                if process.is_frozen:
-                    process.parked.append(handle)
-                    continue
+            if process is not None and (process.is_dead or process.is_frozen):
+                process.parked.append(handle)
+                continue
             self.steps += 1
             if self.steps - self._steps_before > MOST_STEPS:
                 raise LivelockError(f"busy without letting time pass, at {handle!r}")
@@ -176,10 +173,12 @@ def run_simulated(main: Callable[[], Coroutine[Any, Any, T]], *, horizon_s: floa
         loop.close()
 
 
-async def dispose(process: Process) -> None:
+async def dispose(process: Process, loop: SimulationLoop) -> None:
     """End the tasks of a process that is over, so that nothing of it outlives the simulation."""
+    for task in process.tasks:
+        task.cancel()
     process.is_dead = process.is_frozen = False
-    process.parked.clear()
+    process.thaw(loop)
     for _ in range(20):
         open_tasks = [task for task in process.tasks if not task.done()]
         if not open_tasks:

@@ -110,7 +110,7 @@ class World:
             for connection in machine.host.links:
                 connection.is_open_here = False
         for process in self._processes:
-            await dispose(process)
+            await dispose(process, stage.loop)
         return self._record
 
     def _schedule_signals(self, scenario: Scenario) -> None:
