@@ -111,7 +111,7 @@ class Work:
 
     def _refuse(self, error: VenueError) -> Settlement:
         """Refuse without asking the venue: a claim only where nothing can have been sent for the signal."""
-        if self._execution.sent or self._execution.suspect_until_ms is not None:
+        if self._execution.sent or self._execution.suspect_until_ms:
             return Settlement(status=Status.UNKNOWN, landed=Landed.UNKNOWN, error=error)
         return rejected(error)
 
