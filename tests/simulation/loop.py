@@ -48,8 +48,8 @@ class Process:
     def thaw(self, loop: "SimulationLoop") -> None:
         """Run what had to wait, in the order in which it came up."""
         self.is_frozen = False
-        parked, self.parked = self.parked, []
         if not self.is_dead:
+            parked, self.parked = self.parked, []
             loop.take_back(parked)
 
 
