@@ -14,6 +14,7 @@ about the client library stays here:
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final, Protocol, TypeVar
@@ -235,10 +236,8 @@ class AmqpLine:
         """Close the channel."""
         self._leaving = True
         self._acknowledgements.flush()
-        try:
-            await self._channel.close()
-        except BROKER_ERRORS:
-            return
+        with suppress(BrokerError):
+            await guarded(self._channel.close())
 
 
 class AmqpLink:
@@ -294,11 +293,9 @@ class AmqpLink:
 
     async def close(self) -> None:
         """Close the connection."""
-        try:
+        with suppress(BrokerError, TimeoutError):
             async with asyncio.timeout(RPC_TIMEOUT_S):
-                await self._connection.close()
-        except BROKER_ERRORS:
-            return
+                await guarded(self._connection.close())
 
 
 async def dial(url: str, *, heartbeat: int, name: str) -> AmqpLink:
@@ -309,11 +306,15 @@ async def dial(url: str, *, heartbeat: int, name: str) -> AmqpLink:
     """
     try:
         async with asyncio.timeout(CONNECT_TIMEOUT_S):
-            connection = await aio_pika.connect(
-                url, heartbeat=heartbeat, client_properties={"connection_name": name, "product": "beeline"}
+            connection = await guarded(
+                aio_pika.connect(
+                    url,
+                    heartbeat=heartbeat,
+                    client_properties={"connection_name": name, "product": "beeline"},
+                )
             )
-    except BROKER_ERRORS as error:
-        raise BrokerError(f"{type(error).__name__}: {_without_url(error)}") from None
+    except TimeoutError:
+        raise BrokerError(f"no answer within {CONNECT_TIMEOUT_S:.0f} s") from None
     return AmqpLink(connection)
 
 
@@ -337,6 +338,11 @@ async def guarded(awaitable: Awaitable[T]) -> T:
         raise RefusedError(str(error)) from None
     except BROKER_ERRORS as error:
         raise BrokerError(f"{type(error).__name__}: {_without_url(error)}") from None
+    except Exception as error:
+        # What aiormq throws into everybody who waits when a channel goes away without a reason: `Exception` itself.
+        if type(error) is not Exception:
+            raise
+        raise BrokerError("the channel went away") from None
 
 
 def _read(delivered: DeliveredMessage) -> Message:
