@@ -109,6 +109,8 @@ class Connections:
         """Use a link until it is lost; return how many tries the next back-off should count."""
         try:
             reason = await _apart(use(link))
+            # Said at once: closing a link that does not answer takes its time.
+            log.warning("broker connection lost, connecting again", connection=name, reason=reason)
         except BrokerError as error:
             log.warning("broker connection failed, connecting again", connection=name, reason=str(error))
             return 1
@@ -119,7 +121,6 @@ class Connections:
             return 1
         finally:
             await link.close()
-        log.warning("broker connection lost, connecting again", connection=name, reason=reason)
         return 0
 
     async def _publish_through(self, link: Link) -> str:

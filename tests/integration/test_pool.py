@@ -128,8 +128,11 @@ async def test_behind_a_black_holed_link_no_two_workers_send_in_one_shard(rig: R
             await rig.publish(signal_)
         await rig.until(lambda: len(rig.outcomes) >= 5)
         proxy.black_hole()
-        await second.until("shard taken over")
-        assert first.said("broker connection lost"), "the lease ended before the shard went to somebody else"
+        taken_over = await second.until("shard taken over")
+        lost = await first.until("broker connection lost")
+        assert lost["timestamp"] < taken_over["timestamp"], (
+            "the lease ends before the shard goes to somebody else"
+        )
         proxy.heal()
         outcomes = await all_answered(rig, signals)
         assert {outcome["status"] for outcome in outcomes} == {"filled"}
