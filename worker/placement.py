@@ -39,7 +39,7 @@ class Placement:
         self._signal = trade.signal
         self._order = _order(trade.signal)
         self._prepared = False
-        self._first_stamp_ms: float | None = None
+        self._earliest_stamp_ms: float | None = None
 
     async def run(self) -> tuple[Settlement, Order]:
         """Return how the signal ended, and the order as it was asked of the venue."""
@@ -101,7 +101,10 @@ class Placement:
                 trade.journey.attempts += 1
                 trade.journey.limiter_ms += passage.limiter_ms
                 trade.journey.venue_ms += passage.venue_ms
-                self._first_stamp_ms = self._first_stamp_ms or passage.stamped_ms
+                # Not the first: a stamp from a clock that ran ahead is refused, and the next one is before it.
+                self._earliest_stamp_ms = min(
+                    self._earliest_stamp_ms or passage.stamped_ms, passage.stamped_ms
+                )
                 verdict = trade.adapter.read_placement(self._order, passage.answer)
                 return self._advance(case, Answered(verdict=verdict, stamped_ms=passage.stamped_ms))
 
@@ -116,10 +119,10 @@ class Placement:
         return self._advance(case, Sighted(sighting=seen(sighting), asked_ms=asked_ms))
 
     def _since_ms(self) -> int:
-        """Venue time before which no order can be this signal's: our first stamp, or an earlier owner's."""
+        """Venue time before which no order can be this signal's: our earliest stamp, or an earlier owner's."""
         trade = self._trade
-        if self._first_stamp_ms is not None and trade.execution.suspect_until_ms is None:
-            return int(self._first_stamp_ms)
+        if self._earliest_stamp_ms is not None and trade.execution.suspect_until_ms is None:
+            return int(self._earliest_stamp_ms)
         return int(trade.venue_time_of(trade.execution.earliest_ms) - SINCE_SLACK_MS)
 
     def _advance(self, case: Case, fact: Answered | Sighted) -> tuple[Case, Step]:

@@ -1,0 +1,26 @@
+"""Placing after a first attempt that the venue refused for its stamp."""
+
+import pytest
+
+from adapters.sandbox.fault_rules import FaultKind
+from tests.virtual_time import virtual_time
+from tests.worker.builders import a_signal
+from tests.worker.fakes import a_rig
+
+
+@pytest.mark.parametrize("account", ["main", "bit"])
+@pytest.mark.parametrize("step_ms", [-20_000, -2_400, 20_000])
+@virtual_time
+async def test_an_order_stamped_again_with_an_earlier_time_is_recognised_as_ours(
+    account: str, step_ms: int
+) -> None:
+    # Found by chaos: our time ran ahead of the venue's, the first stamp was refused, the second order landed and its
+    # reply was lost. It was older than the first stamp, taken for somebody else's, and placed again.
+    async with a_rig() as rig:
+        await rig.outcome(a_signal("warm-up", account=account, symbol="ETH/USDT", quantity="0.1"))
+        rig.venue.break_next(kind=FaultKind.CLOCK_JUMP, step_ms=step_ms)
+        rig.venue.break_next(kind=FaultKind.ACCEPT_THEN_DROP)
+        outcome = await rig.outcome(a_signal(account=account))
+        assert (outcome["status"], outcome["landed"], outcome["attempts"]) == ("filled", "yes", 2)
+        assert outcome["venue_order_id"] == rig.venue.orders()[-1]["venue_order_id"]
+        assert len(rig.venue.orders()) == 2
