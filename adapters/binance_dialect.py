@@ -52,7 +52,7 @@ from adapters.model import (
     VenueRules,
     Verdict,
 )
-from adapters.reports import fits, is_older, names_other, read_report
+from adapters.reports import fits, names_other, read_report, sight
 from adapters.signing import Signer
 from adapters.wire import sign_request
 
@@ -181,7 +181,7 @@ class BinanceSpot:
         report = read_report(body)
         if report is None:
             return lookup_failed(None)
-        return Absent() if is_older(report, since_ms) else Found(report=report)
+        return sight(report, since_ms)
 
     def cancel(self, symbol: str, client_order_id: str, venue_order_id: str | None) -> Flow[Verdict]:  # noqa: ARG002
         """Cancel one order; one that is not open any more is looked up."""

@@ -32,7 +32,7 @@ from adapters.model import (
     Unproven,
     Verdict,
 )
-from adapters.reports import TIME_SLACK_MS, fits, has_shape, is_older, is_surely_recent, read_report
+from adapters.reports import TIME_SLACK_MS, fits, has_shape, is_older, is_surely_recent, read_report, sight
 from adapters.wire import rows
 
 _NO_SUCH_ORDER: Final = -2013
@@ -217,7 +217,11 @@ def _pick(
     reports: Iterable[ExecutionReport], client_order_id: str, since_ms: int, shape: Order | None
 ) -> Sighting:
     """Choose the order with our id, else the only one of that shape that carries no id."""
-    recent = [report for report in reports if not is_older(report, since_ms)]
+    known = list(reports)
+    named = [report for report in known if report.client_order_id == client_order_id]
+    if len(named) == 1:
+        return sight(named[0], since_ms)
+    recent = [report for report in known if not is_older(report, since_ms)]
     matching = [report for report in recent if report.client_order_id == client_order_id]
     if not matching and shape is not None:
         matching = [report for report in recent if not report.client_order_id and has_shape(shape, report)]

@@ -219,6 +219,11 @@ REFUSALS: Final[Mapping[str, ErrorEntry]] = {
             scope=Scope.VENUE,
         ),
         _own(
+            "venue_rejected",
+            Owner.PRODUCER,
+            "The venue took the order and rejected it afterwards; its own records say why.",
+        ),
+        _own(
             "internal_error",
             Owner.BEELINE,
             "An error in Beeline; the worker's log has it. Look the order up (`beeline order`) before sending again.",

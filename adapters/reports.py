@@ -9,7 +9,19 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Final
 
-from adapters.model import ExecutionReport, Fill, Order, OrderState, OrderType, Side, TimeInForce
+from adapters.model import (
+    Absent,
+    Ambiguous,
+    ExecutionReport,
+    Fill,
+    Found,
+    Order,
+    OrderState,
+    OrderType,
+    Side,
+    Sighting,
+    TimeInForce,
+)
 from adapters.wire import EXACT, decimal, milliseconds, text
 
 STATES: Final[Mapping[str, OrderState]] = {
@@ -31,6 +43,7 @@ _TYPES: Final = {kind.upper(): kind for kind in OrderType}
 _TIMES_IN_FORCE: Final = {time.upper(): time for time in TimeInForce}
 _ZERO: Final = Decimal(0)
 TIME_SLACK_MS: Final = 2_000
+REUSE_MS: Final = 900_000  # the longest validity: before it, an order with our id is another signal's
 """A stamp may run up to a second ahead of the venue, and venues cut times to seconds in places."""
 _SURE_MS: Final = 250
 """How far a clock that is good enough to sign with may be off; an order older than that may be a predecessor."""
@@ -145,6 +158,16 @@ def is_older(report: ExecutionReport, since_ms: int) -> bool:
     """Tell whether an order was taken before a moment, by its creation or at least by its last change."""
     moment = report.created_ms or report.transact_time_ms
     return moment is not None and moment < since_ms - TIME_SLACK_MS
+
+
+def sight(report: ExecutionReport, since_ms: int) -> Sighting:
+    """Read an order that carries our very id: long before the signal it is an earlier use of the id.
+
+    One that looks only somewhat too old may be ours and a clock wrong: then nobody can tell, and nothing is guessed.
+    """
+    if not is_older(report, since_ms):
+        return Found(report=report)
+    return Absent() if is_older(report, since_ms - REUSE_MS) else Ambiguous(candidates=1)
 
 
 _SHOWN_AS: Final[Mapping[OrderType, frozenset[OrderType | None]]] = {

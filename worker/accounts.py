@@ -14,6 +14,8 @@ from datetime import date
 from pathlib import Path
 from typing import Any, Final
 
+import structlog
+
 from adapters.base import Adapter
 from adapters.signing import Signer, UnusableKeyError, make_signer
 
@@ -33,6 +35,8 @@ _FIELDS: Final = frozenset(
     }
 )
 _NAME_CHARACTERS: Final = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-")
+
+log = structlog.get_logger("beeline.accounts")
 
 
 class AccountsError(Exception):
@@ -64,7 +68,7 @@ class Account:
 
 
 def load_accounts(path: Path, venues: Mapping[str, Adapter]) -> dict[str, Account]:
-    """Read an account file, or every `*.toml` of a folder in the order of their names.
+    """Read an account file, or every `*.toml` of a folder in the order of names; there, a bad file is passed over.
 
     Raises:
         AccountsError: the path does not exist, cannot be read, or is not TOML.
@@ -75,7 +79,16 @@ def load_accounts(path: Path, venues: Mapping[str, Adapter]) -> dict[str, Accoun
     accounts: dict[str, Account] = {}
     keys: dict[str, str] = {}
     for file in files:
-        for name, entry in _read_toml(file).items():
+        try:
+            entries = _read_toml(file)
+        except AccountsError as error:
+            if not path.is_dir():
+                raise
+            log.warning(
+                "account file passed over; its accounts are unknown", file=file.name, reason=str(error)
+            )
+            continue
+        for name, entry in entries.items():
             account = _load_account(name, entry, file, venues)
             if name in accounts:
                 account = _refuse(account, f"{name} is configured twice; remove it from {file.name}")

@@ -25,7 +25,6 @@ from worker.trade import (
     refused,
     rejected,
     retry_ms,
-    seen,
     unresolved,
 )
 
@@ -40,6 +39,7 @@ class Cancellation:
         self._trade = trade
         self._error: VenueError | None = None
         self._absent_before = False
+        self._give_up_s = trade.desk.clock.monotonic() + trade.desk.settings.resolution_budget
         self._sent = trade.execution.suspect_until_ms is not None
 
     async def run(self) -> Settlement:
@@ -52,16 +52,19 @@ class Cancellation:
             return refused(rules)
         if trade.signal.dry_run:
             return Settlement(status=Status.VALIDATED, landed=Landed.NO)
-        give_up_s = trade.desk.clock.monotonic() + trade.desk.settings.resolution_budget
         while True:
             settlement = await (self._cancel() if trade.is_valid else self._look_up())
             if settlement is not None:
                 return settlement
-            if trade.desk.clock.monotonic() >= give_up_s:
+            if self._left_ms() <= 0:
                 return unresolved()
             await trade.pause(READ_LAG_MS if self._absent_before else retry_ms(tries))
             trade.check_owned()
             tries += 1
+
+    def _left_ms(self) -> float:
+        """What is left of the time to find out."""
+        return (self._give_up_s - self._trade.desk.clock.monotonic()) * 1000
 
     @property
     def _target(self) -> str:
@@ -114,7 +117,7 @@ class Cancellation:
         since_ms = int(trade.gateway.earliest_venue_ms() - CANCEL_HORIZON_MS)
         flow = trade.adapter.find_by_id(trade.signal.symbol, self._target, since_ms=since_ms)
         trade.journey.lookups += 1
-        sighting = seen(await trade.gateway.drive(flow, trade.asking, trade.count))
+        sighting = await trade.ask(flow, self._left_ms())
         match sighting:
             case Found(report=report) if report.state is not None and report.state.is_closed:
                 return settle_cancellation(report, refusal("too_late_to_cancel"))

@@ -83,7 +83,14 @@ class Connections:
         """Route accounts to their shards now; without a connection the next one does."""
         if self.consuming is not None:
             with suppress(BrokerError):
-                await self._ports.bind_accounts(self.consuming, self._names, self._book.shards(self._names))
+                await self._bind(self.consuming)
+
+    async def _bind(self, link: Link) -> None:
+        """Route accounts to their shards, as far as this user may."""
+        try:
+            await self._ports.bind_accounts(link, self._names, self._book.shards(self._names))
+        except TopologyError as error:
+            log.warning("accounts not bound; signals of new ones are not routed here", reason=str(error))
 
     async def _keep(self, name: str, use: Callable[[Link], Coroutine[None, None, str]]) -> None:
         tries = 0
@@ -134,7 +141,7 @@ class Connections:
     async def _consume_through(self, link: Link) -> str:
         """Live one epoch."""
         await self._ports.declare(link, self._names)
-        await self._ports.bind_accounts(link, self._names, self._book.shards(self._names))
+        await self._bind(link)
         self.epochs += 1
         epoch = Epoch(self._ports.clock, self._settings.heartbeat, self.epochs)
         line = await link.open_line()

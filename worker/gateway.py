@@ -218,6 +218,10 @@ class Gateway:
         """Whether a wait would end after the signal does."""
         return sending.deadline_ms is not None and self._time.wall_ms() + wait_ms > sending.deadline_ms
 
+    def hold_ms(self) -> float:
+        """How long this venue wants to be left alone."""
+        return max(0.0, (self.hold.until_s - self._time.monotonic()) * 1000)
+
     def _hold_ms(self, sending: Sending) -> float:
         until_s = max(self.hold.until_s, sending.budget.hold.until_s if sending.budget else 0.0)
         return max(0.0, (until_s - self._time.monotonic()) * 1000)

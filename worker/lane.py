@@ -104,7 +104,7 @@ class Work:
                 signal_id=self._signal.signal_id,
             )
             settlement = self._internal_error()
-        self._desk.dispatcher.settle(self._execution, self._subject(), settlement, self._asked)
+        self._desk.dispatcher.settle(self._execution, self._subject(settlement), settlement, self._asked)
 
     def _internal_error(self) -> Settlement:
         return self._refuse(refusal("internal_error"))
@@ -133,10 +133,22 @@ class Work:
         self._rules = trade.gateway.known_rules(signal.symbol)
         return settlement
 
-    def _subject(self) -> Subject:
+    def _named(self, settlement: Settlement) -> str | None:
+        """The signal whose order the outcome speaks of; a cancel that proved nothing of its order speaks of none."""
+        match self._signal.action:
+            case Action.PLACE:
+                return self._signal.signal_id
+            case Action.CANCEL:
+                proven = settlement.landed is not Landed.NO or (
+                    settlement.error is not None and settlement.error.code == "order_not_found"
+                )
+                return self._signal.cancels if proven else None
+            case Action.CANCEL_ALL:
+                return None
+
+    def _subject(self, settlement: Settlement) -> Subject:
         signal, account = self._signal, self._account
-        about = signal.cancels if signal.action is Action.CANCEL else signal.signal_id
-        named = None if signal.action is Action.CANCEL_ALL or about is None else about
+        named = self._named(settlement)
         return Subject(
             signal_id=signal.signal_id,
             account=signal.account,

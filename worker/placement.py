@@ -17,15 +17,18 @@ from worker.core.signals import Signal
 from worker.gateway import Exchange, Fenced, Throttled
 from worker.trade import (
     AbandonedError,
+    TooLateError,
     Trade,
     expired,
     rate_limited,
     refused,
     rejected,
     retry_ms,
-    seen,
     unresolved,
 )
+
+NO_SUCH_ENDPOINT: Final = (404, 405)
+"""A venue without a test endpoint: its rules, checked here, are all there is to validate against."""
 
 SINCE_SLACK_MS: Final = 60_000.0
 """How far the clock of a producer may be ahead before an order of ours is taken for an older one."""
@@ -115,8 +118,10 @@ class Placement:
         asked_ms = trade.gateway.earliest_venue_ms()
         flow = trade.adapter.find(case.order, venue_order_id=case.venue_order_id, since_ms=self._since_ms())
         trade.journey.lookups += 1
-        sighting = await trade.gateway.drive(flow, trade.asking, trade.count)
-        return self._advance(case, Sighted(sighting=seen(sighting), asked_ms=asked_ms))
+        now_ms = trade.desk.clock.monotonic() * 1000
+        budget_ms = case.budget_ms if case.give_up_at_ms is None else case.give_up_at_ms - now_ms
+        sighting = await trade.ask(flow, budget_ms)
+        return self._advance(case, Sighted(sighting=sighting, asked_ms=asked_ms))
 
     def _since_ms(self) -> int:
         """Venue time before which no order can be this signal's: our earliest stamp, or an earlier owner's."""
@@ -144,7 +149,10 @@ class Placement:
             return rules
         last_price: Decimal | None = None
         if trade.adapter.needs_price(self._order, rules):
-            price = await trade.desk.book.prices_of(trade.gateway).price(rules.symbol)
+            try:
+                price = await trade.in_time(trade.desk.book.prices_of(trade.gateway).price(rules.symbol))
+            except TooLateError as late:
+                return late.error
             if isinstance(price, Decimal):
                 last_price = price
         prepared = trade.adapter.prepare(self._order, rules, last_price)
@@ -171,7 +179,7 @@ class Placement:
             trade.journey.attempts += 1
             trade.journey.venue_ms += passage.venue_ms
             error = trade.adapter.error(passage.answer)
-            if error is None:
+            if error is None or (error.venue_code is None and error.http_status in NO_SUCH_ENDPOINT):
                 break
             if error.entry.retry is Retry.NEVER or (error.entry.retry is Retry.AFTER_RESYNC and tries):
                 return rejected(error)

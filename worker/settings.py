@@ -9,8 +9,9 @@ import socket
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Final, Literal, Self
+from urllib.parse import urlsplit
 
-from pydantic import Field, SecretStr, ValidationError, model_validator
+from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 PREFIX: Final = "BEELINE_"
@@ -55,7 +56,7 @@ class Settings(BaseSettings):
     prefetch: int = Field(default=50, ge=1, le=2000, description="unacknowledged signals per shard")
     venue_timeout: float = Field(default=11.0, gt=0, le=120, description="how long a reply may take")
     resolution_budget: float = Field(default=300.0, gt=0, le=3600, description="then the outcome is unknown")
-    memory: float = Field(default=900.0, ge=1, le=86400, description="how long an answered id is known")
+    memory: float = Field(default=900.0, ge=1, le=3300, description="how long an answered id is known")
     drain_timeout: float = Field(
         default=60.0, gt=0, le=3600, description="how long a stop may wait for orders"
     )
@@ -69,6 +70,23 @@ class Settings(BaseSettings):
         default="info", description="least severe line"
     )
     log_format: Literal["auto", "json", "console"] = Field(default="auto", description="auto: json on a pipe")
+
+    @field_validator("amqp_url")
+    @classmethod
+    def _is_an_amqp_url(cls, url: SecretStr) -> SecretStr:
+        try:
+            parts = urlsplit(url.get_secret_value())
+            usable = parts.scheme in ("amqp", "amqps") and bool(parts.hostname) and parts.port != 0
+        except ValueError:
+            usable = False
+        if not usable:
+            raise ValueError("must look like amqp://user:password@host:5672/ (amqps:// for TLS)")
+        return url
+
+    @field_validator("log_level", "log_format", mode="before")
+    @classmethod
+    def _in_either_case(cls, value: object) -> object:
+        return value.lower() if isinstance(value, str) else value
 
     @model_validator(mode="after")
     def _no_unknown_variables(self) -> Self:

@@ -1,11 +1,13 @@
 """What every kind of work on a signal shares: its account, its gateway, and the time it has left."""
 
 import asyncio
+from collections.abc import Coroutine
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from typing import Final
+from typing import Any, Final, TypeVar
 
-from adapters.errors import Landed, VenueError, refusal
+from adapters.base import Flow
+from adapters.errors import Landed, Retry, VenueError, refusal
 from adapters.model import LookupFailed, Sighting, SymbolRules
 from worker.account_book import AccountBook
 from worker.accounts import Account
@@ -17,11 +19,21 @@ from worker.dispatcher import Dispatcher, Execution
 from worker.gateway import Exchange, Fenced, Sending, Throttled
 from worker.settings import Settings
 
+T = TypeVar("T")
+
 RETRY_MS: Final = (200.0, 400.0, 800.0, 1_600.0, 3_200.0, 5_000.0)
 
 
 class AbandonedError(Exception):
     """This worker may not send for the signal any more."""
+
+
+class TooLateError(Exception):
+    """What is needed of the venue cannot be had while the signal is valid; carries the refusal."""
+
+    def __init__(self, error: VenueError) -> None:
+        super().__init__(error.code)
+        self.error = error
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,10 +63,9 @@ class Trade:
         )
         self.placing = replace(self.sending, may_send=self._may_place)
 
-    @property
-    def asking(self) -> Sending:
-        """Sending that only asks: neither fence nor deadline."""
-        return replace(self.sending, may_send=always, deadline_ms=None)
+    def asking(self, budget_ms: float) -> Sending:
+        """Sending that only asks: no fence, and no longer than what is left of the time to find out."""
+        return replace(self.sending, may_send=always, deadline_ms=self.desk.clock.wall_ms() + budget_ms)
 
     def stop(self) -> StopRecord | None:
         """The operator's hold that stops this order."""
@@ -108,10 +119,13 @@ class Trade:
 
     async def ready_rules(self) -> SymbolRules | VenueError:
         """Return the symbol's rules, waiting for a venue that cannot tell them now while the signal is valid."""
-        await self.clock_known((self.valid_until_ms - self.desk.clock.wall_ms()) / 1000)
         tries = 0
         while True:
-            rules = await self.gateway.symbol_rules(self.signal.symbol)
+            try:
+                await self.in_time(self.gateway.clock.known())
+                rules = await self.in_time(self.gateway.symbol_rules(self.signal.symbol))
+            except TooLateError as late:
+                return late.error
             if rules is None:
                 return refusal("unknown_symbol")
             if isinstance(rules, SymbolRules):
@@ -122,6 +136,28 @@ class Trade:
             await asyncio.sleep(wait_ms / 1000)
             self.check_owned()
             tries += 1
+
+    async def ask(self, flow: Flow[Sighting], budget_ms: float) -> Sighting:
+        """Look something up; a venue that refuses our time is asked for its own first."""
+        sighting = seen(await self.gateway.drive(flow, self.asking(budget_ms), self.count))
+        if isinstance(sighting, LookupFailed) and sighting.error.entry.retry is Retry.AFTER_RESYNC:
+            await self.gateway.clock.resynchronise()
+        return sighting
+
+    async def in_time(self, asking: Coroutine[Any, Any, T]) -> T:
+        """Await what a venue may have to be asked for, but no longer than the signal is valid.
+
+        Raises:
+            TooLateError: it would have come too late; nothing is waited for behind a hold that outlives the signal.
+        """
+        left_ms = self.valid_until_ms - self.desk.clock.wall_ms()
+        hold_ms = self.gateway.hold_ms()
+        try:
+            async with asyncio.timeout(0.0 if hold_ms > left_ms else max(0.0, left_ms / 1000)):
+                return await asking
+        except TimeoutError:
+            throttled = Throttled(wait_ms=hold_ms, limiter_ms=0.0)
+            raise TooLateError(rate_limited(throttled) if hold_ms > left_ms else self.expired()) from None
 
     async def clock_known(self, limit_s: float) -> None:
         """Wait for the venue's time, but not longer than this."""

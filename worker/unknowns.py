@@ -13,7 +13,7 @@ from typing import Any, Final
 import orjson
 import structlog
 
-from adapters.errors import refusal
+from adapters.errors import Landed, refusal
 from adapters.model import Absent, Found, Order, OrderType, Side, Sighting, TimeInForce
 from worker.account_book import AccountBook
 from worker.clock_sync import Clock
@@ -88,6 +88,8 @@ class Unknowns:
                 sighting = await self._ask(outcome, order)
                 if isinstance(sighting, Absent) and asked_s < began_s + self._conclusive_s:
                     continue  # a request of ours could still enter
+                if not _is_about(sighting, orjson.loads(outcome.body)):
+                    continue
                 settlement = _truth(sighting, order)
                 if settlement is not None:
                     status = settlement.status.value
@@ -107,8 +109,20 @@ class Unknowns:
             return None
         sending = Sending(signer=account.signer, budget=None, may_send=always)
         since_ms = int(gateway.earliest_venue_ms() - SINCE_MS)
-        flow = gateway.adapter.find(order, venue_order_id=None, since_ms=since_ms)
+        venue_order_id = orjson.loads(outcome.body)["venue_order_id"]
+        flow = gateway.adapter.find(order, venue_order_id=venue_order_id, since_ms=since_ms)
         return seen(await gateway.drive(flow, sending, lambda _: None))
+
+
+def _is_about(sighting: Sighting | None, document: dict[str, Any]) -> bool:
+    """Whether a sighting can correct an outcome: by its ids, never by its shape, and never against a landing."""
+    if isinstance(sighting, Found):
+        report = sighting.report
+        ids = (document["client_order_id"], document["venue_order_id"])
+        return report.client_order_id == ids[0] or (
+            bool(report.venue_order_id) and report.venue_order_id == ids[1]
+        )
+    return bool(document["landed"] != Landed.YES)
 
 
 def _truth(sighting: Sighting | None, order: Order) -> Settlement | None:

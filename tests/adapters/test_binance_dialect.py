@@ -357,7 +357,11 @@ def test_an_unknown_order_is_absent() -> None:
 
 
 def test_an_order_of_an_earlier_time_under_the_same_id_is_not_ours() -> None:
-    assert find(an_order(), a_reply(QUERIED), since_ms=NOW_MS + 60_000) == Absent()
+    assert find(an_order(), a_reply(QUERIED), since_ms=NOW_MS + 3_600_000) == Absent()
+
+
+def test_an_order_with_our_id_that_looks_somewhat_too_old_is_nobody_s_guess() -> None:
+    assert find(an_order(), a_reply(QUERIED), since_ms=NOW_MS + 60_000) == Ambiguous(candidates=1)
 
 
 @pytest.mark.parametrize(

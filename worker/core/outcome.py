@@ -16,7 +16,7 @@ from typing import Any, Final
 
 import orjson
 
-from adapters.errors import Landed, VenueError
+from adapters.errors import Landed, VenueError, refusal
 from adapters.model import CancelledOrder, ExecutionReport, Order, OrderState, TimeInForce
 
 SCHEMA: Final = 1
@@ -253,7 +253,6 @@ def _error_document(error: VenueError | None) -> dict[str, Any] | None:
 def settle_placement(report: ExecutionReport, asked: Order) -> Settlement:
     """Tell what became of a placed order that the venue reported."""
     executed = bool(report.executed_quantity)
-    landed = Landed.YES
     status: Status
     match report.state:
         case OrderState.FILLED:
@@ -261,10 +260,13 @@ def settle_placement(report: ExecutionReport, asked: Order) -> Settlement:
         case OrderState.OPEN | OrderState.PENDING | None:
             status = Status.RESTING
         case OrderState.REJECTED:
-            status, landed = (Status.PARTIALLY_FILLED, landed) if executed else (Status.REJECTED, Landed.NO)
+            if not executed:
+                error = refusal("venue_rejected")
+                return Settlement(status=Status.REJECTED, landed=Landed.NO, report=report, error=error)
+            status = Status.PARTIALLY_FILLED
         case OrderState.CANCELLED | OrderState.EXPIRED as state:
             status = _closed_status(state, asked, executed=executed)
-    return Settlement(status=status, landed=landed, report=report)
+    return Settlement(status=status, landed=Landed.YES, report=report)
 
 
 def _closed_status(state: OrderState, asked: Order, *, executed: bool) -> Status:

@@ -21,7 +21,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Final
 
-from adapters.errors import Landed, Retry, VenueError
+from adapters.errors import Landed, Retry, Scope, VenueError
 from adapters.model import (
     Absent,
     Accepted,
@@ -263,11 +263,18 @@ def _refused(case: Case, context: Context) -> tuple[Case, Step]:
             return replace(ready, resynchronised=True), Place(resynchronise=True)
         case Retry.AFTER_HOLD:
             return ready, Place()
+        case Retry.AFTER_BACKOFF | Retry.AFTER_LOOKUP if not _is_transient(error):
+            return ready, rejected  # the venue's word on this order; whether to try again is the producer's
         case Retry.AFTER_BACKOFF | Retry.AFTER_LOOKUP:
             wait_ms = _backoff_ms(case.tries)
             if now.wall_ms + wait_ms >= case.valid_until_ms:
                 return ready, _expire(context.expired)
             return ready, Place(wait_ms=wait_ms)
+
+
+def _is_transient(error: VenueError) -> bool:
+    """Whether an error speaks of the way to the venue or of the venue as a whole, not of this order."""
+    return error.venue_code is None or error.entry.scope is Scope.VENUE
 
 
 def _doubtful(case: Case, context: Context) -> tuple[Case, Step]:
@@ -334,7 +341,15 @@ def _expire(expired: VenueError) -> Settle:
 
 def _unknown(case: Case, context: Context) -> Settle:
     landed = Landed.YES if case.phase is Phase.LANDED else Landed.UNKNOWN
-    return Settle(settlement=Settlement(status=Status.UNKNOWN, landed=landed, error=context.unresolved))
+    report = None
+    if case.venue_order_id:
+        report = ExecutionReport(
+            client_order_id=case.order.client_order_id,
+            venue_order_id=case.venue_order_id,
+            symbol=case.order.symbol,
+        )
+    settlement = Settlement(status=Status.UNKNOWN, landed=landed, error=context.unresolved, report=report)
+    return Settle(settlement=settlement)
 
 
 TRANSITIONS: Final[dict[tuple[Phase, type], Callable[[Case, Context], tuple[Case, Step]]]] = {
