@@ -1,5 +1,6 @@
 """What one exchange account may place, and the times during which a venue wants to be left alone."""
 
+from collections import OrderedDict
 from typing import Final
 
 from worker.core.token_bucket import BudgetSet
@@ -8,6 +9,7 @@ SHORTEST_HOLD_S: Final = 1.0
 """Also when a venue says "at once": what it just refused would be asked again without a pause."""
 FIRST_HOLD_S: Final = 5.0
 LONGEST_HOLD_S: Final = 300.0
+TOLD_LIMIT: Final = 10_000
 
 
 class Hold:
@@ -39,6 +41,28 @@ class Hold:
             self.reason = None
 
 
+class Told:
+    """Which signal each order of the venue was told as, so that none is told as two.
+
+    It matters where a venue shows orders without our id and they are known by their shape: an identical order of
+    the signal before is not this signal's.
+    """
+
+    def __init__(self) -> None:
+        self._orders: OrderedDict[str, str] = OrderedDict()
+
+    def tell(self, venue_order_id: str, client_order_id: str) -> None:
+        """Record an order that an outcome speaks of."""
+        if venue_order_id:
+            self._orders.setdefault(venue_order_id, client_order_id)
+            while len(self._orders) > TOLD_LIMIT:
+                self._orders.popitem(last=False)
+
+    def is_another_s(self, venue_order_id: str, client_order_id: str) -> bool:
+        """Whether an order was told as another signal's."""
+        return self._orders.get(venue_order_id, client_order_id) != client_order_id
+
+
 class AccountBudget:
     """What one exchange account may place, shared by all of its keys, and a hold on it."""
 
@@ -46,3 +70,4 @@ class AccountBudget:
         self.limit_group = limit_group
         self.limits = limits
         self.hold = Hold()
+        self.told = Told()

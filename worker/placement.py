@@ -10,7 +10,7 @@ from decimal import Decimal
 from typing import Final
 
 from adapters.errors import Landed, Retry, VenueError, refusal
-from adapters.model import Order
+from adapters.model import Absent, Found, Order
 from worker.core.outcome import Settlement, Status, client_order_id
 from worker.core.resolution import Answered, Case, LookUp, Place, Settle, Sighted, Step, advance, begin
 from worker.core.signals import Signal
@@ -62,6 +62,8 @@ class Placement:
         )
         while not isinstance(step, Settle):
             case, step = await self._take(case, step)
+        if step.settlement.report is not None:
+            trade.told.tell(step.settlement.report.venue_order_id, self._order.client_order_id)
         return step.settlement, self._order
 
     def _suspect_until_ms(self) -> float | None:
@@ -121,6 +123,10 @@ class Placement:
         now_ms = trade.desk.clock.monotonic() * 1000
         budget_ms = case.budget_ms if case.give_up_at_ms is None else case.give_up_at_ms - now_ms
         sighting = await trade.ask(flow, budget_ms)
+        if isinstance(sighting, Found) and trade.told.is_another_s(
+            sighting.report.venue_order_id, self._order.client_order_id
+        ):
+            sighting = Absent()  # a twin, known by its shape only
         return self._advance(case, Sighted(sighting=sighting, asked_ms=asked_ms))
 
     def _since_ms(self) -> int:

@@ -58,6 +58,7 @@ class Trade:
         self.adapter = self.gateway.adapter
         self.valid_until_ms = valid_until_ms
         budget = self.gateway.budget(account.limit_group or account.name)
+        self.told = budget.told
         self.sending = Sending(
             signer=account.signer, budget=budget, may_send=execution.may_send, deadline_ms=valid_until_ms
         )

@@ -66,3 +66,19 @@ async def test_a_useless_broker_url_is_a_configuration_error(rig: Rig) -> None:
         worker = await rig.spawn("worker", amqp_url=url)
         assert await worker.ended() == 3
         assert "BEELINE_AMQP_URL" in worker.transcript()
+
+
+async def test_an_order_without_our_id_is_told_as_one_signal_s_only(rig: Rig) -> None:
+    await rig.control("bitrue", client_id_in_lists=False)
+    await rig.start_worker(venue_timeout="1")
+    await rig.follow_outcomes()
+    await rig.place(account="main-bitrue", symbol="ETHUSDT")
+    first, second = [rig.a_signal(account="main-bitrue") for _ in range(2)]
+    await rig.publish(first)
+    first_outcome = await rig.outcome(first["signal_id"])
+    await rig.control("faults", kind="drop_before", method="POST", path="*/order", count=1)
+    await rig.publish(second)
+    second_outcome = await rig.outcome(second["signal_id"])
+    assert (first_outcome["status"], second_outcome["status"]) == ("filled", "filled")
+    assert first_outcome["venue_order_id"] != second_outcome["venue_order_id"]
+    assert len(await rig.ledger()) == 3
