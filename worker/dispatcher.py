@@ -10,7 +10,7 @@ Publish, confirm, remember, acknowledge, in this order.
 import asyncio
 from collections import OrderedDict
 from collections.abc import Callable, Coroutine, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
 from typing import Final
@@ -60,6 +60,7 @@ class Execution:
     suspect_until_ms: float | None
     sent: bool = False
     outcome: Outcome | None = None
+    on_told: list[asyncio.Event] = field(default_factory=list)
 
     def continues_in(self, delivery: Delivery) -> bool:
         """Whether nobody else owned the shard since: otherwise what is known here is not all there is to know."""
@@ -263,6 +264,19 @@ class Dispatcher:
         self._report(outcome, subject, execution.journey)
         self._spawn(self._finish(execution, outcome))
 
+    async def told(self, account: str, symbol: str) -> None:
+        """Wait until every settled signal of a lane has been told.
+
+        A cancel changes what became of the orders before it: were one of their outcomes lost now, the next owner would
+        look the order up and tell another.
+        """
+        for execution in list(self._running.values()):
+            signal = execution.signal
+            if execution.outcome is not None and (signal.account, signal.symbol) == (account, symbol):
+                told = asyncio.Event()
+                execution.on_told.append(told)
+                await told.wait()
+
     def abandon(self, execution: Execution) -> None:
         """Stop working on a signal that is not ours any more; whoever gets it again asks the venue first."""
         self._leave(execution)
@@ -278,6 +292,8 @@ class Dispatcher:
         key = (outcome.account, outcome.signal_id)
         answered = await self._answer(outcome, execution.deliveries, remember=True)
         self._leave(execution)
+        for told in execution.on_told:
+            told.set()
         shard = execution.deliveries[0].shard
         if answered and outcome.status is Status.UNKNOWN and shard is not None:
             self.on_unknown(outcome, shard)

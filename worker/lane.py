@@ -127,8 +127,10 @@ class Work:
             case Action.PLACE:
                 settlement, self._asked = await Placement(trade).run()
             case Action.CANCEL:
+                await trade.wait_until_told()
                 settlement = await Cancellation(trade).run()
             case Action.CANCEL_ALL:
+                await trade.wait_until_told()
                 settlement = await Clearance(trade).run()
         self._rules = trade.gateway.known_rules(signal.symbol)
         return settlement

@@ -106,6 +106,14 @@ class Trade:
             await asyncio.sleep(wait_ms / 1000)
             self.journey.resolve_ms += wait_ms
 
+    async def wait_until_told(self) -> None:
+        """Wait until the outcomes before it in its lane are confirmed, no longer than the signal is valid."""
+        left_s = max(0.0, (self.valid_until_ms - self.desk.clock.wall_ms()) / 1000)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(left_s):
+                await self.desk.dispatcher.told(self.signal.account, self.signal.symbol)
+        self.check_owned()
+
     def check_owned(self) -> None:
         """Stop here when no delivery waits for the outcome any more."""
         if not self.execution.is_wanted:
