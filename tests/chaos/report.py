@@ -139,7 +139,7 @@ def _became(result: Result) -> Table:
         "orders in the ledger": result.orders,
         "signals settled after a redelivery": result.redelivered,
         "look-ups": result.lookups,
-        "orders placed more than once by Beeline, proven absent": result.placed_again,
+        "sent again, after proof that nothing had landed": result.placed_again,
         "seconds": round(result.seconds),
     }
     for name, count in rows.items():
