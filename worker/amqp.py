@@ -287,10 +287,6 @@ class AmqpLink:
         """Wait until the connection or one of its lines is gone."""
         await self._lost.wait()
 
-    def fail(self, reason: str) -> None:
-        """Give the link up."""
-        self._fail(reason)
-
     async def close(self) -> None:
         """Close the connection."""
         with suppress(BrokerError, TimeoutError):

@@ -13,7 +13,7 @@ import gc
 import signal
 from collections.abc import Awaitable, Mapping
 from contextlib import suppress
-from typing import Any, Final
+from typing import Final
 
 import structlog
 
@@ -236,12 +236,6 @@ class Worker:
             await self._consumer.release()
         self._consumer.stop()
         log.info("drained")
-
-    # --- Telling
-
-    def status(self) -> dict[str, Any]:
-        """The worker's state, without anything secret."""
-        return self._report.status()
 
 
 async def _first(*waits: Awaitable[object]) -> None:

@@ -9,7 +9,7 @@ Publish, confirm, remember, acknowledge, in this order.
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Callable, Coroutine, Iterator, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
@@ -115,10 +115,6 @@ class Dispatcher:
     async def idle(self) -> None:
         """Wait until nothing is being worked on or answered."""
         await self._idle.wait()
-
-    def executions(self) -> Iterator[Execution]:
-        """Everything that is being worked on."""
-        return iter(self._running.values())
 
     # --- In
 

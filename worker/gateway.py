@@ -141,10 +141,6 @@ class Gateway:
         reading = self.clock.read()
         return reading.venue_ms - reading.uncertainty_ms if reading else 0.0
 
-    def error(self, answer: Answer) -> VenueError | None:
-        """Classify an answer."""
-        return self.adapter.error(answer)
-
     # --- One request
 
     async def send(self, call: Call, sending: Sending) -> Passage:
@@ -318,11 +314,6 @@ class Gateway:
             return result
 
     # --- Rules
-
-    @property
-    def rules_age_s(self) -> float | None:
-        """Seconds since the rules were read; `None` before the first time."""
-        return self._time.monotonic() - self._rules_read_s if self._rules else None
 
     async def symbol_rules(self, symbol: str) -> SymbolRules | VenueError | None:
         """Return the rules of a venue symbol; `None` when the venue has no such symbol."""

@@ -90,9 +90,9 @@ def a_case(phase: Phase = Phase.READY, **over: Any) -> Case:
         budget_ms=BUDGET_MS,
     )
     if phase is Phase.DOUBTFUL:
-        case = replace(case, last_entry_ms=NOW_MS, give_up_at_ms=BUDGET_MS, sent=True)
+        case = replace(case, last_entry_ms=NOW_MS, give_up_at_ms=BUDGET_MS)
     if phase is Phase.LANDED:
-        case = replace(case, landed_at_ms=0.0, give_up_at_ms=BUDGET_MS, sent=True, venue_order_id="28")
+        case = replace(case, landed_at_ms=0.0, give_up_at_ms=BUDGET_MS, venue_order_id="28")
     return replace(case, **over)
 
 

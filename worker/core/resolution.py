@@ -79,7 +79,6 @@ class Case:
     landed_at_ms: float | None = None
     venue_order_id: str | None = None
     resynchronised: bool = False
-    sent: bool = False
     tries: int = 0
     error: VenueError | None = None
 
@@ -252,7 +251,7 @@ def _is_final(report: ExecutionReport, order: Order) -> bool:
 def _refused(case: Case, context: Context) -> tuple[Case, Step]:
     """Proven not to have landed: settle, or try again when the error allows it and the signal is still valid."""
     error, now = context.error, context.now
-    ready = replace(case, phase=Phase.READY, error=error, tries=case.tries + 1, sent=True)
+    ready = replace(case, phase=Phase.READY, error=error, tries=case.tries + 1)
     rejected = Settle(settlement=Settlement(status=Status.REJECTED, landed=Landed.NO, error=error))
     match error.entry.retry:
         case Retry.NEVER:
@@ -284,7 +283,6 @@ def _doubtful(case: Case, context: Context) -> tuple[Case, Step]:
     doubtful = replace(
         case,
         phase=Phase.DOUBTFUL,
-        sent=True,
         error=context.error,
         last_entry_ms=last_entry_ms,
         give_up_at_ms=_give_up_at(case, context.now),
