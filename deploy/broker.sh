@@ -36,6 +36,9 @@ fail() {
   exit 1
 }
 
+# shellcheck source=deploy/apt.sh
+. "$here/apt.sh"
+
 usage() {
   sed -n '2,/^set /{/^set /d;s/^# \{0,1\}//;p}' "${BASH_SOURCE[0]}"
 }
@@ -132,57 +135,15 @@ stop_node() {
 
 # --- the package -----------------------------------------------------------------------------------------------------
 
-as_root() {
-  if [[ $(id -u) -eq 0 ]]; then "$@"; else sudo -n "$@"; fi
-}
-
 is_installed() {
   [[ -x /usr/lib/rabbitmq/bin/rabbitmq-server ]] || command -v rabbitmq-server >/dev/null
-}
-
-apt_install() {
-  as_root env DEBIAN_FRONTEND=noninteractive apt-get -o DPkg::Lock::Timeout=300 install -y -qq \
-    --no-install-recommends "$@" >&2
-}
-
-# Debian starts a service as soon as it is installed, unless this policy says no. A policy that is there already stays.
-with_services_held() {
-  local policy=/usr/sbin/policy-rc.d status=0
-  if [[ -e $policy ]]; then
-    "$@"
-    return
-  fi
-  # shellcheck disable=SC2016  # expanded by the policy itself
-  printf '%s\n' '#!/bin/sh' '# Made by beeline for one installation.' \
-    'case $1 in rabbitmq-server* | epmd*) exit 101 ;; esac' | as_root tee "$policy" >/dev/null
-  as_root chmod +x "$policy"
-  "$@" || status=$?
-  as_root rm -f "$policy"
-  return "$status"
-}
-
-# Nor may the next boot of the machine start the system's own node.
-disable_service() {
-  if command -v systemctl >/dev/null; then
-    as_root systemctl disable --quiet rabbitmq-server.service >/dev/null 2>&1 || true
-    [[ ! -d /run/systemd/system ]] || as_root systemctl stop rabbitmq-server.service >/dev/null 2>&1 || true
-  elif command -v update-rc.d >/dev/null; then
-    as_root update-rc.d rabbitmq-server disable >/dev/null 2>&1 || true
-  fi
 }
 
 install_package() {
   is_installed && return
   local advice="install it (Debian and Ubuntu: apt-get install rabbitmq-server), start Docker, or set BEELINE_AMQP_URL"
-  command -v apt-get >/dev/null || fail "rabbitmq-server is missing: $advice"
-  as_root true 2>/dev/null || fail "rabbitmq-server is missing and this user may not install packages: $advice"
-  say "installing the package rabbitmq-server"
-  # The lists of a fresh machine may be empty or too old to still point at files that exist.
-  with_services_held apt_install rabbitmq-server 2>/dev/null || {
-    as_root apt-get -o DPkg::Lock::Timeout=300 update -qq >&2
-    with_services_held apt_install rabbitmq-server
-  } || fail "the package could not be installed: $advice"
-  disable_service
+  install_packages "$advice" rabbitmq-server
+  disable_service rabbitmq-server
   is_installed || fail "the package is installed, but has no rabbitmq-server: $advice"
 }
 

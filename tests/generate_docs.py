@@ -1,5 +1,6 @@
 """Writes the pages under docs/ that are made from the code: `make docs`. A test keeps them current."""
 
+import asyncio
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
@@ -8,6 +9,8 @@ import orjson
 from adapters.error_tables import binance_spot, bitrue_spot
 from adapters.error_tables.common import FAULTS, HTTP_STATUSES, UNREADABLE_REPLY
 from adapters.errors import REFUSALS, ErrorEntry
+from tests import metrics_reference
+from tests.metrics_reference import described, worker_registry
 from worker.commands.schemas import outcome_schema, signal_schema
 from worker.settings import PREFIX, Settings
 
@@ -31,6 +34,7 @@ def pages() -> Mapping[str, str]:
     """Every generated file under docs/ by its name."""
     return {
         "errors.md": _errors(),
+        "metrics.md": _metrics(),
         "settings.md": _settings(),
         "signal.schema.json": _json(signal_schema()),
         "outcome.schema.json": _json(outcome_schema()),
@@ -82,6 +86,26 @@ def _errors() -> str:
         _table(head, map(_entry, binance_spot.TABLE.rows)),
         "## Bitrue spot",
         _table(head, map(_entry, bitrue_spot.TABLE.rows)),
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+def _metrics() -> str:
+    rows = [
+        (f"`{name}`", kind, ", ".join(f"`{label}`" for label in labels), text)
+        for name, kind, labels, text in sorted(described(asyncio.run(worker_registry())))
+    ]
+    head = ("metric", "type", "labels", "meaning")
+    parts = [
+        "# Metrics",
+        MADE,
+        metrics_reference.INTRO,
+        _table(head, [row for row in rows if row[0].startswith("`beeline_")]),
+        "## Labels",
+        _table(("label", "values"), ((f"`{label}`", text) for label, text in metrics_reference.LABELS)),
+        "## Of the process",
+        "As every Prometheus client on Linux tells them.",
+        _table(head, [row for row in rows if not row[0].startswith("`beeline_")]),
     ]
     return "\n\n".join(parts) + "\n"
 

@@ -28,6 +28,7 @@ from worker.core.holds import HoldRecord
 from worker.core.shards import Names
 from worker.dispatcher import Dispatcher, Execution
 from worker.epoch import lease_s
+from worker.gauges import publish_gauges, watch_loop
 from worker.lane import Lanes
 from worker.ports import Ports
 from worker.publisher import Publisher
@@ -90,6 +91,7 @@ class Worker:
                 self._build(tasks)
                 if serve_status:
                     status = await self._serve_status()
+                    tasks.create_task(watch_loop(self._telemetry, self._ports.clock))
                 self._book.open_gateways(tasks)
                 tasks.create_task(self._connections.keep_publishing())
                 tasks.create_task(self._connections.keep_consuming())
@@ -166,7 +168,7 @@ class Worker:
             stops=control.stops,
             is_draining=lambda: self._draining,
         )
-        self._report.measure(self._telemetry)
+        publish_gauges(self._report, self._telemetry)
 
     @staticmethod
     def _tell_pool(tasks: asyncio.TaskGroup, control: Control, hold: HoldRecord) -> None:

@@ -71,3 +71,5 @@ class AccountBudget:
         self.limits = limits
         self.hold = Hold()
         self.told = Told()
+        self.waiting = 0
+        """Requests that wait for a limit or a hold."""

@@ -6,6 +6,7 @@ when it ends for whatever reason, everything that was delivered through it is vo
 """
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from typing import Final
@@ -23,6 +24,8 @@ from worker.publisher import Publisher
 from worker.settings import Settings
 from worker.topology import TopologyError
 
+CONSUMING: Final = "beeline-consume"
+PUBLISHING: Final = "beeline-publish"
 FIRST_BACKOFF_S: Final = 0.1
 LONGEST_BACKOFF_S: Final = 10.0
 BURST_TRIES: Final = 4
@@ -54,6 +57,7 @@ class Connections:
         self._patient = patient
         self.epoch: Epoch | None = None
         self.epochs = 0
+        self.connected: Counter[str] = Counter({CONSUMING: 0, PUBLISHING: 0})
         self.consuming: Link | None = None
 
     @property
@@ -68,7 +72,7 @@ class Connections:
 
     async def keep_publishing(self) -> None:
         """Keep the publishing connection."""
-        await self._keep("beeline-publish", self._publish_through)
+        await self._keep(PUBLISHING, self._publish_through)
 
     async def keep_consuming(self) -> None:
         """Keep the consuming connection.
@@ -77,7 +81,7 @@ class Connections:
             TopologyError: on the first connection, when the broker holds something that does not fit.
             BrokerError: the broker stays unreachable, for a worker that is not patient.
         """
-        await self._keep("beeline-consume", self._consume_through)
+        await self._keep(CONSUMING, self._consume_through)
 
     async def bind_accounts(self) -> None:
         """Route accounts to their shards now; without a connection the next one does."""
@@ -103,6 +107,7 @@ class Connections:
                 if not self._patient and tries >= BURST_TRIES:
                     raise
             else:
+                self.connected[name] += 1
                 tries = await self._use(name, link, use)
             ceiling_s = min(LONGEST_BACKOFF_S, FIRST_BACKOFF_S * 2**tries)
             await asyncio.sleep(self._ports.jitter(FIRST_BACKOFF_S / 2, ceiling_s))

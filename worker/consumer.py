@@ -114,6 +114,7 @@ class Consumer:
         self._shards: dict[int, Shard] = {}
         self._attached: Epoch | None = None
         self._is_over = False
+        self.takeovers = 0
         self.on_delivery: OnDelivery = _nobody
         self.on_taken_over: Callable[[Shard], None] = lambda _: None
         control.on_foreign_takeover = self._forget
@@ -127,6 +128,11 @@ class Consumer:
     def is_attached(self) -> bool:
         """Whether every shard is being consumed."""
         return self._attached is not None and self._attached.is_alive
+
+    @property
+    def remembered(self) -> int:
+        """Answered signals that are kept in memory."""
+        return sum(len(shard.memory) for shard in self._current())
 
     @property
     def buffered(self) -> int:
@@ -208,6 +214,7 @@ class Consumer:
         shard.memory, shard.sending_until_ms = memory, history.sending_until_ms
         shard.generation = history.generation
         shard.ownership = Ownership.OWNED
+        self.takeovers += 1
         log.info("shard taken over", shard=shard.number, answered=len(memory), waiting=len(shard.waiting))
         self.on_taken_over(shard)
         while shard.waiting:

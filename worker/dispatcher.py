@@ -112,6 +112,12 @@ class Dispatcher:
         """Signals being worked on or answered."""
         return len(self._running) + self._answering
 
+    @property
+    def oldest_s(self) -> float:
+        """Age of the oldest signal being worked on, in seconds; 0 when there is none."""
+        created_ms = min((running.created_ms for running in self._running.values()), default=None)
+        return 0.0 if created_ms is None else max(0.0, (self._clock.wall_ms() - created_ms) / 1000)
+
     async def idle(self) -> None:
         """Wait until nothing is being worked on or answered."""
         await self._idle.wait()

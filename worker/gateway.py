@@ -8,7 +8,8 @@ once it is older than the recv window.
 """
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Final, TypeVar
 
@@ -148,7 +149,8 @@ class Gateway:
         if call.security is Security.SIGNED:
             await self.clock.known()
         began_s = self._time.monotonic()
-        reservation = await self._admit(call, sending)
+        with _waiting(sending.budget):
+            reservation = await self._admit(call, sending)
         limiter_ms = (self._time.monotonic() - began_s) * 1000
         if isinstance(reservation, float):
             return Throttled(wait_ms=reservation, limiter_ms=limiter_ms)
@@ -361,6 +363,19 @@ class Gateway:
                     "symbol rules could not be read, trying again", venue=self.adapter.name, code=error.code
                 )
             await asyncio.sleep(RULES_INTERVAL_S if error is None else RULES_RETRY_S)
+
+
+@contextmanager
+def _waiting(budget: AccountBudget | None) -> Iterator[None]:
+    """Count who waits for its turn."""
+    if budget is None:
+        yield
+        return
+    budget.waiting += 1
+    try:
+        yield
+    finally:
+        budget.waiting -= 1
 
 
 def _ip_limits(limits: Iterable[RateLimit]) -> list[RateLimit]:

@@ -36,6 +36,18 @@ class Lanes:
         """How many lanes have work."""
         return len(self._waiting)
 
+    @property
+    def throttled(self) -> int:
+        """How many signals wait for a limit or a hold, those behind them in their lanes included."""
+        return sum(len(waiting) for waiting in self._waiting.values() if self._is_throttled(waiting[0]))
+
+    def _is_throttled(self, execution: Execution) -> bool:
+        account = self._desk.book.accounts.get(execution.signal.account)
+        if account is None or account.signer is None:
+            return False
+        gateway = self._desk.book.gateway_of(account)
+        return gateway.budget(account.limit_group or account.name).waiting > 0
+
     def enqueue(self, execution: Execution) -> None:
         """Put a signal at the end of its lane; in a drain it is left to its next owner."""
         if self._draining:

@@ -1,4 +1,4 @@
-"""What a worker tells of itself: readiness, its status as JSON, and the metrics that are read when scraped."""
+"""What a worker tells of itself: readiness, and its status as JSON. `gauges.py` tells the same to Prometheus."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -15,7 +15,6 @@ from worker.gateway import Gateway
 from worker.lane import Lanes
 from worker.publisher import Publisher
 from worker.settings import Settings
-from worker.telemetry import Telemetry
 from worker.unknowns import Unknowns
 
 
@@ -34,41 +33,6 @@ class Report:
     unknowns: Unknowns
     stops: Stops
     is_draining: Callable[[], bool]
-
-    def measure(self, telemetry: Telemetry) -> None:
-        """Publish what is read when metrics are scraped."""
-        gauges: dict[str, tuple[str, Callable[[], float]]] = {
-            "beeline_shards_owned": ("Shards this worker serves.", lambda: len(self.consumer.owned)),
-            "beeline_signals_in_flight": ("Signals being worked on.", lambda: self.dispatcher.in_flight),
-            "beeline_lanes_busy": ("Lanes with work.", lambda: self.lanes.busy),
-            "beeline_accounts": ("Accounts that may trade.", lambda: self.book.usable),
-            "beeline_unknown_outcomes": (
-                "Outcomes whose truth is still asked for.",
-                lambda: self.unknowns.count,
-            ),
-            "beeline_unknown_outcome_age_seconds": (
-                "Age of the oldest unknown outcome.",
-                lambda: self.unknowns.oldest_s,
-            ),
-            "beeline_lease_remaining_seconds": (
-                "How much longer orders may be sent without hearing from the broker.",
-                lambda: max(0.0, self.connections.lease_remaining_s),
-            ),
-        }
-        for name, (text, read) in gauges.items():
-            telemetry.gauge(name, text, read)
-        telemetry.by_venue("beeline_clock_offset_seconds", "Venue time minus wall clock.", self._offsets)
-        telemetry.by_venue(
-            "beeline_clock_uncertainty_seconds", "Bound of the error of a venue's time.", self._uncertainties
-        )
-
-    def _offsets(self) -> dict[str, float]:
-        drifts = {gateway.adapter.name: gateway.clock.wall_drift_ms for gateway in self.book.gateways()}
-        return {venue: -drift_ms / 1000 for venue, drift_ms in drifts.items() if drift_ms is not None}
-
-    def _uncertainties(self) -> dict[str, float]:
-        readings = {gateway.adapter.name: gateway.clock.read() for gateway in self.book.gateways()}
-        return {venue: reading.uncertainty_ms / 1000 for venue, reading in readings.items() if reading}
 
     def obstacles(self) -> list[str]:
         """Why signals cannot be handled now; empty when they can."""
@@ -108,12 +72,14 @@ class Report:
                 }
                 for account in self.book.accounts.values()
             ],
-            "holds": [
-                *(_stop(stop) for stop in self.stops.in_force()),
-                *(hold for gateway in self.book.gateways() for hold in self._holds(gateway)),
-            ],
+            "holds": self.holds(),
             "clock": [_clock_status(gateway) for gateway in self.book.gateways()],
         }
+
+    def holds(self) -> list[dict[str, Any]]:
+        """Every hold in force, the operators' first."""
+        imposed = [hold for gateway in self.book.gateways() for hold in self._holds(gateway)]
+        return [*map(_stop, self.stops.in_force()), *imposed]
 
     def _holds(self, gateway: Gateway) -> list[dict[str, Any]]:
         venue, now_s = gateway.adapter.name, self.clock.monotonic()

@@ -7,17 +7,29 @@ log field.
 
 import logging
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Final, Literal
 
 import orjson
 import structlog
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Metric, generate_latest
-from prometheus_client.core import GaugeMetricFamily
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Histogram,
+    Metric,
+    ProcessCollector,
+    disable_created_metrics,
+    generate_latest,
+)
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 
 from worker.core.outcome import Journey, Outcome, Subject
 
 BUCKETS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300)
+LAG_BUCKETS: Final = (0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5)
+
+Series = Mapping[tuple[str, ...], float]
+"""Values by the labels they carry, in the order in which the labels were named."""
 
 
 class Telemetry:
@@ -25,6 +37,7 @@ class Telemetry:
 
     def __init__(self, known_account: Callable[[str], bool]) -> None:
         self._known_account = known_account
+        disable_created_metrics()  # type: ignore[no-untyped-call]  # the library's own omission
         self.registry = CollectorRegistry()
         own = self.registry
         self._received = Counter(
@@ -56,15 +69,30 @@ class Telemetry:
             phase: self._seconds.labels(phase)
             for phase in ("queue", "limiter", "venue", "resolve", "publish", "total")
         }
+        self._loop_lag = Histogram(
+            "beeline_event_loop_lag_seconds",
+            "How late the event loop wakes who waits for a time.",
+            buckets=LAG_BUCKETS,
+            registry=own,
+        )
         self._counters: dict[tuple[str, str, str, str], Counter] = {}
+        ProcessCollector(registry=own)
 
     def gauge(self, name: str, text: str, read: Callable[[], float]) -> None:
         """Publish a value that is read when metrics are scraped."""
-        Gauge(name, text, registry=self.registry).set_function(read)
+        self.by((), name, text, lambda: {(): read()})
 
     def by_venue(self, name: str, text: str, read: Callable[[], Mapping[str, float]]) -> None:
         """Publish a value by venue that is read when metrics are scraped."""
-        self.registry.register(_ByVenue(name, text, read))
+        self.by(("venue",), name, text, lambda: {(venue,): value for venue, value in read().items()})
+
+    def by(self, labels: Sequence[str], name: str, text: str, read: Callable[[], Series]) -> None:
+        """Publish values by their labels that are read when metrics are scraped; a name in `_total` is a counter."""
+        self.registry.register(_Readings(labels, name, text, read))
+
+    def woke_late(self, seconds: float) -> None:
+        """Record how late the event loop was."""
+        self._loop_lag.observe(seconds)
 
     def received(self, *, redelivered: bool) -> None:
         """Count a delivery."""
@@ -104,17 +132,26 @@ class Telemetry:
         return generate_latest(self.registry)
 
 
-class _ByVenue:
-    """A gauge with a venue label whose values are read when scraped."""
+class _Readings:
+    """Values that are read when metrics are scraped."""
 
-    def __init__(self, name: str, text: str, read: Callable[[], Mapping[str, float]]) -> None:
-        self._name, self._text, self._read = name, text, read
+    def __init__(self, labels: Sequence[str], name: str, text: str, read: Callable[[], Series]) -> None:
+        self._labels, self._name, self._text, self._read = labels, name, text, read
+
+    def describe(self) -> Iterator[Metric]:
+        """Name the metric without reading anything: it is registered before there is a worker to read from."""
+        yield self._family()
 
     def collect(self) -> Iterator[Metric]:
-        family = GaugeMetricFamily(self._name, self._text, labels=["venue"])
-        for venue, value in self._read().items():
-            family.add_metric([venue], value)
+        """Read the values."""
+        family = self._family()
+        for labels, value in self._read().items():
+            family.add_metric(labels, value)
         yield family
+
+    def _family(self) -> CounterMetricFamily | GaugeMetricFamily:
+        kind = CounterMetricFamily if self._name.endswith("_total") else GaugeMetricFamily
+        return kind(self._name, self._text, labels=self._labels)
 
 
 # --- Logs -------------------------------------------------------------------------------------------------------------

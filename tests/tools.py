@@ -1,0 +1,33 @@
+"""Programs that tests run and do not bring along; in CI none of them may be missing."""
+
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+
+def tool(program: str) -> str:
+    """Return the path of a program that `deploy/tools.sh` installs; without it the test is skipped, except in CI."""
+    path = shutil.which(program)
+    if path is not None:
+        return path
+    text = f"{program} is not installed; deploy/tools.sh does that, and `make test` runs it"
+    if os.environ.get("CI"):
+        pytest.fail(text)
+    pytest.skip(text)
+
+
+def output_of(program: str, *arguments: str | Path, given: str | None = None) -> tuple[int, str]:
+    """Run a tool to its end; return its exit code and all that it printed."""
+    done = subprocess.run(  # noqa: S603 - programs and arguments of our own
+        [tool(program), *arguments],
+        input=given,
+        check=False,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=100,
+    )
+    return done.returncode, done.stdout
