@@ -13,9 +13,13 @@ from typing import Protocol, TypeVar
 from adapters.errors import VenueError
 from adapters.model import (
     Answer,
+    Balance,
     Call,
     HttpRequest,
+    KeyForm,
+    KeyRights,
     Order,
+    OrderCount,
     RateLimit,
     Sighting,
     Sweep,
@@ -29,7 +33,24 @@ T = TypeVar("T")
 Flow = Generator[Call, Answer, T]
 
 
-class Adapter(Protocol):
+class KeyQuestions(Protocol):
+    """What can be asked of a venue about a key; each venue declares what it can prove."""
+
+    @property
+    def key_form(self) -> KeyForm:
+        """How the venue's keys look."""
+
+    def key_rights(self) -> Flow[KeyRights | VenueError]:
+        """Ask what the key may do, in as few requests as the venue allows; any answer proves key and signature."""
+
+    def balances(self) -> Flow[tuple[Balance, ...] | VenueError]:
+        """Ask what the account holds, which proves the right to read."""
+
+    def order_counts(self) -> Flow[tuple[OrderCount, ...] | VenueError] | None:
+        """Ask how much of its order limits the account has used; `None` where the venue does not tell."""
+
+
+class Adapter(KeyQuestions, Protocol):
     """Everything the worker knows about a venue."""
 
     @property

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from decimal import Decimal
 from typing import Final
 
+from adapters import keys
 from adapters.abilities import Abilities, check_abilities, with_time_in_force
 from adapters.base import Flow
 from adapters.dialect import (
@@ -35,11 +36,15 @@ from adapters.model import (
     AllCancelled,
     Ambiguous,
     Answer,
+    Balance,
     Call,
     Found,
     HttpRequest,
+    KeyForm,
+    KeyRights,
     LookupFailed,
     Order,
+    OrderCount,
     OrderState,
     OrderType,
     Purpose,
@@ -60,6 +65,10 @@ API: Final = "/api/v3"
 _TYPES: Final = frozenset(OrderType) - {OrderType.TRAILING_STOP}
 _NOT_OPEN: Final = frozenset({-2011, -2013})
 _NO_SUCH_ORDER: Final = frozenset({-2013, -2026})  # -2026: closed without a fill more than 90 days ago
+_NO_RESTRICTIONS: Final = (
+    "This host does not tell what a key may do (only the live one does): "
+    "the rights to trade and to withdraw stay unproven"
+)
 _FULL_REPLY: Final = ("newOrderRespType", "FULL")
 
 
@@ -107,6 +116,25 @@ class BinanceSpot:
     def error(self, answer: Answer) -> VenueError | None:
         """Classify an answer."""
         return TABLE.read(answer)[1]
+
+    # --- Keys
+
+    @property
+    def key_form(self) -> KeyForm:
+        """How keys look."""
+        return self._profile.key_form
+
+    def key_rights(self) -> Flow[KeyRights | VenueError]:
+        """Ask what the key may do; only the live host tells."""
+        return keys.rights_from_restrictions(self._rest, account_weight=20, note=_NO_RESTRICTIONS)
+
+    def balances(self) -> Flow[tuple[Balance, ...] | VenueError]:
+        """Ask what the account holds."""
+        return keys.balances(self._rest, weight=20)
+
+    def order_counts(self) -> Flow[tuple[OrderCount, ...] | VenueError] | None:
+        """Ask how many unfilled orders the account has placed."""
+        return keys.order_counts(self._rest, weight=40)
 
     # --- Venue facts
 

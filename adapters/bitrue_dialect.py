@@ -16,6 +16,7 @@ from dataclasses import replace
 from decimal import Decimal
 from typing import Final
 
+from adapters import keys
 from adapters.abilities import Abilities, check_abilities, with_time_in_force
 from adapters.base import Flow
 from adapters.bitrue_orders import BitrueOrders
@@ -33,9 +34,13 @@ from adapters.filters import check_filters, to_base, without_idle_zeros
 from adapters.model import (
     Accepted,
     Answer,
+    Balance,
     Call,
     HttpRequest,
+    KeyForm,
+    KeyRights,
     Order,
+    OrderCount,
     Purpose,
     RateLimit,
     Sighting,
@@ -55,6 +60,10 @@ from adapters.signing import Signer
 from adapters.wire import sign_request
 
 API: Final = "/api/v1"
+_UNPROVEN: Final = (
+    "Bitrue has no endpoint that tells what a key may do, and the flags of its account reply mean nothing: "
+    "look at the key's rights and its IP list on the website; the first order proves the right to trade"
+)
 
 
 class BitrueSpot:
@@ -102,6 +111,25 @@ class BitrueSpot:
     def error(self, answer: Answer) -> VenueError | None:
         """Classify an answer."""
         return TABLE.read(answer)[1]
+
+    # --- Keys
+
+    @property
+    def key_form(self) -> KeyForm:
+        """How keys look."""
+        return self._profile.key_form
+
+    def key_rights(self) -> Flow[KeyRights | VenueError]:
+        """Ask for the account: an answer proves key, signature and the right to read, and nothing else can be asked."""
+        return keys.rights_from_account(self._rest, weight=5, note=_UNPROVEN)
+
+    def balances(self) -> Flow[tuple[Balance, ...] | VenueError]:
+        """Ask what the account holds."""
+        return keys.balances(self._rest, weight=5)
+
+    def order_counts(self) -> Flow[tuple[OrderCount, ...] | VenueError] | None:
+        """Bitrue does not tell."""
+        return None
 
     # --- Venue facts
 

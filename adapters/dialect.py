@@ -15,8 +15,10 @@ from adapters.error_tables.table import ErrorTable
 from adapters.errors import REFUSALS, Landed, VenueError
 from adapters.exchange_info import Filters, Row, read_rules
 from adapters.model import (
+    UNKNOWN_KEY_FORM,
     Call,
     CancelledOrder,
+    KeyForm,
     LookupFailed,
     Order,
     Purpose,
@@ -43,6 +45,7 @@ class Profile:
     base_url: str
     api: str
     fallback_limits: tuple[RateLimit, ...]
+    key_form: KeyForm = UNKNOWN_KEY_FORM
 
 
 class Rest:

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 from enum import StrEnum
+from typing import Final
 
 from adapters.errors import VenueError
 
@@ -349,3 +350,52 @@ class VenueRules:
 
     symbols: Mapping[str, SymbolRules]
     limits: tuple[RateLimit, ...]
+
+
+# --- Keys ---------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeyForm:
+    """How keys of a venue look, as far as it is known; a length that is not known is `None`."""
+
+    api_key_length: int | None = None
+    secret_length: int | None = None
+
+
+UNKNOWN_KEY_FORM: Final = KeyForm()
+"""For a venue that documents nothing about its keys."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeyRights:
+    """What a venue tells of a key; that it tells anything proves the key and its signature.
+
+    A right is `None` where nothing the venue says about it can be relied on; `note` then says what stays unproven and
+    why.
+    """
+
+    can_read: bool | None = None
+    can_trade: bool | None = None
+    can_withdraw: bool | None = None
+    is_ip_restricted: bool | None = None
+    created_ms: int | None = None
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Balance:
+    """What an account holds of one asset, its name in upper case."""
+
+    asset: str
+    free: Decimal
+    locked: Decimal
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OrderCount:
+    """How much of one order limit the exchange account has used, over all of its keys; `None` where it is not told."""
+
+    interval_s: int
+    limit: int
+    used: int | None
