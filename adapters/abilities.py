@@ -20,14 +20,19 @@ STOP_TYPES = frozenset(
 _TIMED_TYPES = PRICED_TYPES - {OrderType.LIMIT_MAKER}
 
 
+OPTIONS = ("reduce_only", "close_position", "position_side", "trailing_delta")
+"""Fields of an order that not every venue has."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Abilities:
     """What a dialect can be asked for; `quote_quantity_types` take an amount of the quote asset."""
 
-    venue: str
     order_types: frozenset[OrderType]
     times_in_force: frozenset[TimeInForce]
-    quote_quantity_types: frozenset[OrderType]
+    quote_quantity_types: frozenset[OrderType] = frozenset()
+    trailing_types: frozenset[OrderType] = frozenset()
+    options: frozenset[str] = frozenset()
 
 
 def with_time_in_force(order: Order) -> Order:
@@ -37,26 +42,24 @@ def with_time_in_force(order: Order) -> Order:
     return replace(order, time_in_force=None) if order.time_in_force is TimeInForce.GTC else order
 
 
-def check_abilities(order: Order, rules: SymbolRules, abilities: Abilities) -> VenueError | None:
+def check_abilities(order: Order, rules: SymbolRules, abilities: Abilities, venue: str) -> VenueError | None:
     """Return the first thing asked for that the venue or the symbol has not."""
     if not rules.is_trading:
-        return refusal(
-            "symbol_not_trading", detail=f"{rules.display} does not trade on {abilities.venue} now"
-        )
+        return refusal("symbol_not_trading", detail=f"{rules.display} does not trade on {venue} now")
     if order.type not in abilities.order_types or order.type not in rules.order_types:
         have = abilities.order_types & rules.order_types
         return refusal(
             "unsupported_order_type",
-            detail=f"{abilities.venue} has no {order.type} order for {rules.display}; it has {_listed(have)}",
+            detail=f"{venue} has no {order.type} order for {rules.display}; it has {_listed(have)}",
         )
     return (
-        _check_time_in_force(order, abilities)
-        or _check_options(order, rules, abilities)
+        _check_time_in_force(order, abilities, venue)
+        or _check_options(order, rules, abilities, venue)
         or _check_completeness(order)
     )
 
 
-def _check_time_in_force(order: Order, abilities: Abilities) -> VenueError | None:
+def _check_time_in_force(order: Order, abilities: Abilities, venue: str) -> VenueError | None:
     wanted = order.time_in_force
     if wanted is None:
         return None
@@ -65,23 +68,22 @@ def _check_time_in_force(order: Order, abilities: Abilities) -> VenueError | Non
     if wanted in abilities.times_in_force:
         return None
     have = _listed(abilities.times_in_force)
-    return refusal(
-        "unsupported_time_in_force", detail=f"{abilities.venue} has no {wanted} orders; it has {have}"
-    )
+    return refusal("unsupported_time_in_force", detail=f"{venue} has no {wanted} orders; it has {have}")
 
 
-def _check_options(order: Order, rules: SymbolRules, abilities: Abilities) -> VenueError | None:
-    for name in ("reduce_only", "close_position", "position_side", "trailing_delta", "good_till_ms"):
+def _check_options(order: Order, rules: SymbolRules, abilities: Abilities, venue: str) -> VenueError | None:
+    for name in OPTIONS:
         # `false` asks for nothing, so it does not need to be supported.
-        if getattr(order, name) not in (None, False):
-            return refusal("unsupported_option", detail=f"{abilities.venue} has no {name}")
+        if getattr(order, name) not in (None, False) and name not in abilities.options:
+            return refusal("unsupported_option", detail=f"{venue} has no {name}")
+    if order.trailing_delta is not None and order.type not in abilities.trailing_types & rules.order_types:
+        have = _listed(abilities.trailing_types & rules.order_types)
+        return refusal("unsupported_option", detail=f"{venue} takes a trailing_delta on {have} orders only")
     if order.quote_quantity is None:
         return None
     if order.type not in abilities.quote_quantity_types:
         have = _listed(abilities.quote_quantity_types)
-        return refusal(
-            "unsupported_option", detail=f"{abilities.venue} takes a quote_quantity on {have} orders only"
-        )
+        return refusal("unsupported_option", detail=f"{venue} takes a quote_quantity on {have} orders only")
     if not rules.quote_quantity_allowed:
         return refusal(
             "unsupported_option", detail=f"{rules.display} takes no quote_quantity; send a quantity"
@@ -91,11 +93,18 @@ def _check_options(order: Order, rules: SymbolRules, abilities: Abilities) -> Ve
 
 def _check_completeness(order: Order) -> VenueError | None:
     """Find a field that the type needs or does not take; signals are checked for it long before."""
-    for name, is_given, is_needed in (
-        ("price", order.price is not None, order.type in PRICED_TYPES),
-        ("stop_price", order.stop_price is not None, order.type in STOP_TYPES),
+    trails = order.trailing_delta is not None
+    for name, is_given, is_needed, is_taken in (
+        ("price", order.price is not None, order.type in PRICED_TYPES, order.type in PRICED_TYPES),
+        (
+            "stop_price",
+            order.stop_price is not None,
+            order.type in STOP_TYPES and not trails,
+            order.type in STOP_TYPES or order.type is OrderType.TRAILING_STOP,
+        ),
+        ("trailing_delta", trails, order.type is OrderType.TRAILING_STOP, True),
     ):
-        if is_given != is_needed:
+        if is_given < is_needed or is_given > is_taken:
             what = "needs a" if is_needed else "takes no"
             return refusal("invalid_signal", detail=f"a {order.type} order {what} {name}")
     if (order.quantity is None) == (order.quote_quantity is None):

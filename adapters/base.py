@@ -65,10 +65,6 @@ class Adapter(KeyQuestions, Protocol):
     def fallback_limits(self) -> Sequence[RateLimit]:
         """The documented limits, used until `exchangeInfo` was read."""
 
-    @property
-    def market_orders_settle_late(self) -> bool:
-        """Whether a placement is only acknowledged, so that its fate must be asked."""
-
     def sign(
         self, call: Call, signer: Signer | None, *, base_url: str, timestamp_ms: int, recv_window_ms: int
     ) -> HttpRequest:

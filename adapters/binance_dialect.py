@@ -8,17 +8,16 @@ answered "unknown order" may mean filled, so it is followed by a look-up and nev
 Source: binance-spot-api-docs, rest-api.md, July 2026.
 """
 
-from collections.abc import Sequence
-from decimal import Decimal
+from functools import partial
 from typing import Final
 
 from adapters import keys
-from adapters.abilities import Abilities, check_abilities, with_time_in_force
+from adapters.abilities import STOP_TYPES, Abilities
 from adapters.base import Flow
 from adapters.dialect import (
     UNREADABLE,
+    Dialect,
     Params,
-    Profile,
     Rest,
     cancelled_orders,
     doubt,
@@ -27,42 +26,31 @@ from adapters.dialect import (
     order_params,
 )
 from adapters.error_tables.binance_spot import TABLE
-from adapters.errors import VenueError
 from adapters.exchange_info import Filters, Row, bound, is_trading, names, order_types, precision, read_limit
-from adapters.filters import check_filters, without_idle_zeros
 from adapters.model import (
     Absent,
     Accepted,
     AllCancelled,
     Ambiguous,
     Answer,
-    Balance,
     Call,
+    ExecutionReport,
     Found,
-    HttpRequest,
-    KeyForm,
-    KeyRights,
     LookupFailed,
     Order,
-    OrderCount,
     OrderState,
     OrderType,
     Purpose,
-    RateLimit,
     Sighting,
     Sweep,
     SymbolRules,
     TimeInForce,
     Unproven,
-    VenueRules,
     Verdict,
 )
 from adapters.reports import fits, names_other, read_report, sight
-from adapters.signing import Signer
-from adapters.wire import sign_request
 
-API: Final = "/api/v3"
-_TYPES: Final = frozenset(OrderType) - {OrderType.TRAILING_STOP}
+_TYPES: Final = frozenset(OrderType)
 _NOT_OPEN: Final = frozenset({-2011, -2013})
 _NO_SUCH_ORDER: Final = frozenset({-2013, -2026})  # -2026: closed without a fill more than 90 days ago
 _NO_RESTRICTIONS: Final = (
@@ -72,95 +60,11 @@ _NO_RESTRICTIONS: Final = (
 _FULL_REPLY: Final = ("newOrderRespType", "FULL")
 
 
-class BinanceSpot:
-    """An adapter for one venue that speaks Binance's spot API."""
+class BinanceOrders:
+    """The conversations about orders on spot."""
 
-    def __init__(self, profile: Profile) -> None:
-        self._profile = profile
-        self._rest = Rest(profile.api, TABLE)
-        self._abilities = Abilities(
-            venue=profile.name,
-            order_types=_TYPES,
-            times_in_force=frozenset({TimeInForce.GTC, TimeInForce.IOC, TimeInForce.FOK}),
-            quote_quantity_types=frozenset({OrderType.MARKET}),
-        )
-
-    @property
-    def name(self) -> str:
-        """The venue's name."""
-        return self._profile.name
-
-    @property
-    def base_url(self) -> str:
-        """The live REST address."""
-        return self._profile.base_url
-
-    @property
-    def fallback_limits(self) -> Sequence[RateLimit]:
-        """The documented limits."""
-        return self._profile.fallback_limits
-
-    @property
-    def market_orders_settle_late(self) -> bool:
-        """Never: a full reply tells the fate of a placement."""
-        return False
-
-    def sign(
-        self, call: Call, signer: Signer | None, *, base_url: str, timestamp_ms: int, recv_window_ms: int
-    ) -> HttpRequest:
-        """Stamp, encode and sign a call."""
-        return sign_request(
-            call, signer, base_url=base_url, timestamp_ms=timestamp_ms, recv_window_ms=recv_window_ms
-        )
-
-    def error(self, answer: Answer) -> VenueError | None:
-        """Classify an answer."""
-        return TABLE.read(answer)[1]
-
-    # --- Keys
-
-    @property
-    def key_form(self) -> KeyForm:
-        """How keys look."""
-        return self._profile.key_form
-
-    def key_rights(self) -> Flow[KeyRights | VenueError]:
-        """Ask what the key may do; only the live host tells."""
-        return keys.rights_from_restrictions(self._rest, account_weight=20, note=_NO_RESTRICTIONS)
-
-    def balances(self) -> Flow[tuple[Balance, ...] | VenueError]:
-        """Ask what the account holds."""
-        return keys.balances(self._rest, weight=20)
-
-    def order_counts(self) -> Flow[tuple[OrderCount, ...] | VenueError] | None:
-        """Ask how many unfilled orders the account has placed."""
-        return keys.order_counts(self._rest, weight=40)
-
-    # --- Venue facts
-
-    def server_time(self) -> Flow[int | VenueError]:
-        """Ask the venue's clock."""
-        return self._rest.server_time()
-
-    def venue_rules(self) -> Flow[VenueRules | VenueError]:
-        """Read symbols, filters and limits."""
-        return self._rest.venue_rules(_read_symbol, read_limit, weight=20)
-
-    def last_price(self, symbol: str) -> Flow[Decimal | VenueError]:
-        """Ask the last price of a symbol."""
-        return self._rest.last_price(symbol, weight=2)
-
-    # --- Orders
-
-    def needs_price(self, order: Order, rules: SymbolRules) -> bool:  # noqa: ARG002 - the protocol's signature
-        """Never: what the venue measures on an average of its own, it measures better."""
-        return False
-
-    def prepare(self, order: Order, rules: SymbolRules, last_price: Decimal | None) -> Order | VenueError:
-        """Check an order against the rules of its symbol."""
-        order = with_time_in_force(order)
-        error = check_abilities(order, rules, self._abilities) or check_filters(order, rules, last_price)
-        return error or without_idle_zeros(order, rules)
+    def __init__(self, rest: Rest) -> None:
+        self._rest = rest
 
     def place(self, order: Order) -> Call:
         """Encode a placement; the full reply tells fills and fees."""
@@ -170,20 +74,12 @@ class BinanceSpot:
             Purpose.PLACE,
             (*order_params(order), _FULL_REPLY),
             orders=1,
-            free_when_accepted=True,
+            free_when_accepted=self._rest.weights.placed_free,
         )
 
     def read_placement(self, order: Order, answer: Answer) -> Verdict:
         """Read the answer to a placement."""
-        body, error = TABLE.read(answer)
-        if error is not None:
-            return doubt(error)
-        if not isinstance(body, dict) or names_other(body, order.client_order_id):
-            return Unproven(error=UNREADABLE)
-        report = read_report(body, order)
-        if report is None or not fits(order, report):
-            return Unproven(error=UNREADABLE)
-        return Accepted(report=report)
+        return self._rest.read_placement(order, answer)
 
     def test_order(self, order: Order) -> Call | None:
         """Encode a dry run; the venue checks everything short of its matching engine."""
@@ -191,25 +87,38 @@ class BinanceSpot:
 
     def find(self, order: Order, *, venue_order_id: str | None, since_ms: int) -> Flow[Sighting]:  # noqa: ARG002
         """Look an order up by our id, which is enough here, and compare what was found."""
-        sighting = yield from self.find_by_id(order.symbol, order.client_order_id, since_ms=since_ms)
-        if isinstance(sighting, Found) and not fits(order, sighting.report):
+        sighting = yield from self._look_up(order.symbol, order.client_order_id, since_ms)
+        if not isinstance(sighting, Found):
+            return sighting
+        if not fits(order, sighting.report):
             return Ambiguous(candidates=1)
-        return sighting
+        return Found(report=(yield from self._complete(sighting.report)))
 
     def find_by_id(self, symbol: str, client_order_id: str, *, since_ms: int) -> Flow[Sighting]:
         """Look an order up by our id alone."""
+        sighting = yield from self._look_up(symbol, client_order_id, since_ms)
+        return (
+            Found(report=(yield from self._complete(sighting.report)))
+            if isinstance(sighting, Found)
+            else sighting
+        )
+
+    def _look_up(self, symbol: str, client_order_id: str, since_ms: int) -> Flow[Sighting]:
         params = (("symbol", symbol), ("origClientOrderId", client_order_id))
+        weight = self._rest.weights.query
         body, error = yield from self._rest.ask(
-            self._rest.call("GET", "order", Purpose.LOOKUP, params, weight=4)
+            self._rest.call("GET", "order", Purpose.LOOKUP, params, weight=weight)
         )
         if error is not None:
             return Absent() if error.venue_code in _NO_SUCH_ORDER else lookup_failed(error)
         if not isinstance(body, dict) or names_other(body, client_order_id):
             return lookup_failed(None)
         report = read_report(body)
-        if report is None:
-            return lookup_failed(None)
-        return sight(report, since_ms)
+        return lookup_failed(None) if report is None else sight(report, since_ms)
+
+    def _complete(self, report: ExecutionReport) -> Flow[ExecutionReport]:
+        trades = (("orderId", report.venue_order_id), ("limit", "1000"))
+        return (yield from self._rest.complete(report, trades, "myTrades"))
 
     def cancel(self, symbol: str, client_order_id: str, venue_order_id: str | None) -> Flow[Verdict]:  # noqa: ARG002
         """Cancel one order; one that is not open any more is looked up."""
@@ -224,7 +133,9 @@ class BinanceSpot:
         body, error = yield from self._rest.ask(self._delete("order", params))
         if error is None:
             report = read_report(body) if isinstance(body, dict) else None
-            return Unproven(error=UNREADABLE) if report is None else Accepted(report=report)
+            if report is None:
+                return Unproven(error=UNREADABLE)
+            return Accepted(report=(yield from self._complete(report)))
         if error.venue_code not in _NOT_OPEN:
             return doubt(error)
         match (yield from self.find_by_id(symbol, client_order_id, since_ms=0)):
@@ -238,8 +149,9 @@ class BinanceSpot:
     def cancel_all(self, symbol: str) -> Flow[Sweep]:
         """Cancel every open order of a symbol, after one request that tells whether there are any."""
         params = (("symbol", symbol),)
+        weight = self._rest.weights.open_orders
         body, error = yield from self._rest.ask(
-            self._rest.call("GET", "openOrders", Purpose.CANCEL, params, weight=6)
+            self._rest.call("GET", "openOrders", Purpose.CANCEL, params, weight=weight)
         )
         if error is not None:
             return doubt(error)
@@ -255,7 +167,8 @@ class BinanceSpot:
         return AllCancelled(orders=cancelled_orders(reply) or cancelled_orders(body))
 
     def _delete(self, name: str, params: Params) -> Call:
-        return self._rest.call("DELETE", name, Purpose.CANCEL, params, free_when_accepted=True)
+        free = self._rest.weights.placed_free
+        return self._rest.call("DELETE", name, Purpose.CANCEL, params, free_when_accepted=free)
 
 
 def _read_symbol(row: Row, filters: Filters) -> SymbolRules | None:
@@ -266,13 +179,14 @@ def _read_symbol(row: Row, filters: Filters) -> SymbolRules | None:
     market_lot = filters.get("MARKET_LOT_SIZE", {})
     notional, minimum = filters.get("NOTIONAL", {}), filters.get("MIN_NOTIONAL", {})
     percent, by_side = filters.get("PERCENT_PRICE", {}), filters.get("PERCENT_PRICE_BY_SIDE", {})
+    trailing = filters.get("TRAILING_DELTA", {})
     on_market = notional.get("applyMinToMarket") if notional else minimum.get("applyToMarket")
     return SymbolRules(
         symbol=named[0],
         base=named[1],
         quote=named[2],
         is_trading=is_trading(row),
-        order_types=order_types(row, _TYPES),
+        order_types=_order_types(row),
         quote_quantity_allowed=row.get("quoteOrderQtyMarketAllowed") is not False,
         base_precision=precision(row, "baseAssetPrecision"),
         quote_precision=precision(row, "quoteAssetPrecision", "quotePrecision"),
@@ -295,4 +209,33 @@ def _read_symbol(row: Row, filters: Filters) -> SymbolRules | None:
         bid_multiplier_down=bound(by_side, "bidMultiplierDown") or bound(percent, "multiplierDown"),
         ask_multiplier_up=bound(by_side, "askMultiplierUp") or bound(percent, "multiplierUp"),
         ask_multiplier_down=bound(by_side, "askMultiplierDown") or bound(percent, "multiplierDown"),
+        min_trailing_above=bound(trailing, "minTrailingAboveDelta"),
+        max_trailing_above=bound(trailing, "maxTrailingAboveDelta"),
+        min_trailing_below=bound(trailing, "minTrailingBelowDelta"),
+        max_trailing_below=bound(trailing, "maxTrailingBelowDelta"),
     )
+
+
+def _order_types(row: Row) -> frozenset[OrderType]:
+    """Read the order types; a trailing stop is a stop loss on a symbol that lets stops trail."""
+    listed = order_types(row, _TYPES)
+    trails = OrderType.STOP_LOSS in listed and row.get("allowTrailingStop") is True
+    return listed | {OrderType.TRAILING_STOP} if trails else listed - {OrderType.TRAILING_STOP}
+
+
+BINANCE_SPOT: Final = Dialect(
+    api="/api/v3",
+    table=TABLE,
+    abilities=Abilities(
+        order_types=_TYPES,
+        times_in_force=frozenset({TimeInForce.GTC, TimeInForce.IOC, TimeInForce.FOK}),
+        quote_quantity_types=frozenset({OrderType.MARKET}),
+        trailing_types=STOP_TYPES | {OrderType.TRAILING_STOP},
+        options=frozenset({"trailing_delta"}),
+    ),
+    orders=BinanceOrders,
+    read_symbol=_read_symbol,
+    read_limit=read_limit,
+    key_rights=partial(keys.rights_from_restrictions, note=_NO_RESTRICTIONS),
+    balances=keys.balances,
+)

@@ -13,13 +13,14 @@ from dataclasses import replace
 from typing import Final
 
 from adapters.base import Flow
-from adapters.dialect import UNREADABLE, Params, Rest, doubt, lookup_failed, not_found
+from adapters.dialect import UNREADABLE, Params, Rest, doubt, lookup_failed, not_found, order_params
 from adapters.errors import VenueError, refusal
 from adapters.model import (
     Absent,
     Accepted,
     AllCancelled,
     Ambiguous,
+    Answer,
     Call,
     CancelledOrder,
     ExecutionReport,
@@ -47,23 +48,49 @@ class BitrueOrders:
     def __init__(self, rest: Rest) -> None:
         self._rest = rest
 
+    # --- Placing
+
+    def place(self, order: Order) -> Call:
+        """Encode a placement."""
+        return self._rest.call("POST", "order", Purpose.PLACE, tuple(order_params(order)), orders=1)
+
+    def read_placement(self, order: Order, answer: Answer) -> Verdict:
+        """Read the acknowledgement of a placement."""
+        return self._rest.read_placement(order, answer)
+
+    def test_order(self, order: Order) -> Call | None:  # noqa: ARG002 - the protocol's signature
+        """Bitrue has no dry run."""
+        return None
+
     # --- Looking up
 
     def find(self, order: Order, *, venue_order_id: str | None, since_ms: int) -> Flow[Sighting]:
         """Look an order up: by the venue's id when it is known, by our id and its shape otherwise."""
         if venue_order_id is not None:
             sighting = yield from self._find_by_venue_id(order.symbol, venue_order_id)
-            if isinstance(sighting, Found) and not fits(order, sighting.report):
-                return Ambiguous(candidates=1)
+        else:
+            sighting = yield from self._search(order.symbol, order.client_order_id, since_ms, shape=order)
+        if not isinstance(sighting, Found):
             return sighting
-        sighting = yield from self._search(order.symbol, order.client_order_id, since_ms, shape=order)
-        if isinstance(sighting, Found) and not fits(order, sighting.report):
+        if not fits(order, sighting.report):
             return Ambiguous(candidates=1)
-        return sighting
+        return Found(report=(yield from self._complete(sighting.report)))
+
+    def _complete(self, report: ExecutionReport) -> Flow[ExecutionReport]:
+        """Add fills and fees from the list of trades, which cannot be asked for one order."""
+        if report.created_ms is None:
+            return report
+        trades = (("startTime", str(report.created_ms - TIME_SLACK_MS)), ("limit", str(_PAGE)))
+        return (yield from self._rest.complete(report, trades, "/api/v2/myTrades"))
 
     def find_by_id(self, symbol: str, client_order_id: str, *, since_ms: int) -> Flow[Sighting]:
         """Look an order up by our id alone."""
-        return self._search(symbol, client_order_id, since_ms, shape=None)
+        sighting = yield from self._search(symbol, client_order_id, since_ms, shape=None)
+        return (
+            Found(report=(yield from self._complete(sighting.report)))
+            if isinstance(sighting, Found)
+            else sighting
+        )
 
     def _find_by_venue_id(self, symbol: str, venue_order_id: str) -> Flow[Sighting]:
         params = (("symbol", symbol), ("orderId", venue_order_id))
@@ -125,6 +152,14 @@ class BitrueOrders:
 
     def cancel(self, symbol: str, client_order_id: str, venue_order_id: str | None) -> Flow[Verdict]:
         """Cancel one order by the venue's id, then ask what became of it."""
+        verdict = yield from self._cancel(symbol, client_order_id, venue_order_id)
+        return (
+            Accepted(report=(yield from self._complete(verdict.report)))
+            if isinstance(verdict, Accepted)
+            else verdict
+        )
+
+    def _cancel(self, symbol: str, client_order_id: str, venue_order_id: str | None) -> Flow[Verdict]:
         if venue_order_id is None:
             sighting = yield from self._search(symbol, client_order_id, 0, shape=None)
             match sighting:

@@ -19,6 +19,7 @@ from adapters.model import Order, OrderType, Side, SymbolRules
 from adapters.wire import EXACT, plain
 
 _ZERO: Final = Decimal(0)
+_ONE: Final = Decimal(1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,6 +77,14 @@ def market_lot_grid(rules: SymbolRules) -> Grid:
     return Grid(low=rules.market_min_quantity, high=rules.market_max_quantity, step=rules.market_step_size)
 
 
+def trailing_grid(order: Order, rules: SymbolRules) -> Grid:
+    """Return how far, in whole basis points, a stop may trail the market: above it or below it, as it is placed."""
+    takes_profit = order.type in (OrderType.TAKE_PROFIT, OrderType.TAKE_PROFIT_LIMIT)
+    if (order.side is Side.BUY) is not takes_profit:
+        return Grid(low=rules.min_trailing_above, high=rules.max_trailing_above, step=_ONE)
+    return Grid(low=rules.min_trailing_below, high=rules.max_trailing_below, step=_ONE)
+
+
 def check_filters(order: Order, rules: SymbolRules, last_price: Decimal | None) -> VenueError | None:
     """Return the first filter that an order breaks."""
     return next(_violations(order, rules, last_price), None)
@@ -87,6 +96,9 @@ def _violations(order: Order, rules: SymbolRules, last_price: Decimal | None) ->
             yield from _off_grid(name, price, price_grid(rules), "price_filter")
             if rules.tick_size is None:
                 yield from _too_precise(name, price, rules.quote_precision)
+    if order.trailing_delta is not None:
+        grid = trailing_grid(order, rules)
+        yield from _off_grid("trailing_delta", order.trailing_delta, grid, "trailing_delta")
     if order.quantity is not None:
         yield from _off_grid("quantity", order.quantity, lot_grid(rules), "lot_size")
         if order.type is OrderType.MARKET:

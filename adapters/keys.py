@@ -18,13 +18,13 @@ RESTRICTIONS: Final = "/sapi/v1/account/apiRestrictions"
 _NO_SUCH_PATH: Final = 404
 
 
-def rights_from_restrictions(rest: Rest, *, account_weight: int, note: str) -> Flow[KeyRights | VenueError]:
+def rights_from_restrictions(rest: Rest, *, note: str) -> Flow[KeyRights | VenueError]:
     """Ask `apiRestrictions`; a host without it, such as a test network, is asked for the account instead."""
     body, error = yield from rest.ask(Call(method="GET", path=RESTRICTIONS, purpose=Purpose.RULES))
     if error is None:
         return _restrictions(body)
     if error.http_status == _NO_SUCH_PATH and error.venue_code is None:
-        return (yield from rights_from_account(rest, weight=account_weight, note=note))
+        return (yield from rights_from_account(rest, note=note))
     return error
 
 
@@ -45,15 +45,15 @@ def _flag(body: dict[str, object], name: str) -> bool | None:
     return value if isinstance(value, bool) else None
 
 
-def rights_from_account(rest: Rest, *, weight: int, note: str) -> Flow[KeyRights | VenueError]:
+def rights_from_account(rest: Rest, *, note: str) -> Flow[KeyRights | VenueError]:
     """Ask for the account, which proves key, signature and the right to read, and nothing else."""
-    found = yield from balances(rest, weight=weight)
+    found = yield from balances(rest)
     return found if isinstance(found, VenueError) else KeyRights(can_read=True, note=note)
 
 
-def balances(rest: Rest, *, weight: int) -> Flow[tuple[Balance, ...] | VenueError]:
+def balances(rest: Rest) -> Flow[tuple[Balance, ...] | VenueError]:
     """Ask for the account's balances; assets of which there is nothing are left out."""
-    body, error = yield from rest.ask(rest.call("GET", "account", Purpose.RULES, weight=weight))
+    body, error = yield from rest.ask(rest.call("GET", "account", Purpose.RULES, weight=rest.weights.account))
     if error is not None:
         return error
     held = body.get("balances") if isinstance(body, dict) else None
@@ -70,7 +70,7 @@ def _balance(row: dict[str, object]) -> Balance | None:
     return Balance(asset=asset.upper(), free=free, locked=locked)
 
 
-def order_counts(rest: Rest, *, weight: int) -> Flow[tuple[OrderCount, ...] | VenueError]:
+def order_counts(rest: Rest, weight: int) -> Flow[tuple[OrderCount, ...] | VenueError]:
     """Ask for the account's order counts."""
     body, error = yield from rest.ask(rest.call("GET", "rateLimit/order", Purpose.RULES, weight=weight))
     if error is not None:

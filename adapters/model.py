@@ -71,6 +71,12 @@ class Order:
     position_side: PositionSide | None = None
     good_till_ms: int | None = None
 
+    @property
+    def is_immediate(self) -> bool:
+        """Whether it ends as soon as the venue has taken it; a stop order waits first, whatever it becomes."""
+        at_once = self.time_in_force in (TimeInForce.IOC, TimeInForce.FOK)
+        return self.type is OrderType.MARKET or (self.type is OrderType.LIMIT and at_once)
+
 
 class OrderState(StrEnum):
     """What a venue says of an order, reduced to what the worker must tell apart."""
@@ -337,6 +343,10 @@ class SymbolRules:
     bid_multiplier_down: Decimal | None = None
     ask_multiplier_up: Decimal | None = None
     ask_multiplier_down: Decimal | None = None
+    min_trailing_above: Decimal | None = None
+    max_trailing_above: Decimal | None = None
+    min_trailing_below: Decimal | None = None
+    max_trailing_below: Decimal | None = None
 
     @property
     def display(self) -> str:

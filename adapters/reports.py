@@ -6,6 +6,7 @@ rather than shortening it.
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
 from decimal import Decimal
 from typing import Final
 
@@ -22,7 +23,7 @@ from adapters.model import (
     Sighting,
     TimeInForce,
 )
-from adapters.wire import EXACT, decimal, milliseconds, text
+from adapters.wire import EXACT, decimal, milliseconds, rows, text
 
 STATES: Final[Mapping[str, OrderState]] = {
     "NEW": OrderState.OPEN,
@@ -116,12 +117,28 @@ def _executed_quote(row: Row, executed: Decimal | None, fills: tuple[Fill, ...])
             return quote
     if executed is not None and not executed:
         return _ZERO
-    if executed is None or sum((fill.quantity for fill in fills), _ZERO) != executed:
-        return None
+    return _quote_of(fills) if executed is not None and _quantity_of(fills) == executed else None
+
+
+def _quantity_of(fills: tuple[Fill, ...]) -> Decimal:
+    return sum((fill.quantity for fill in fills), _ZERO)
+
+
+def _quote_of(fills: tuple[Fill, ...]) -> Decimal:
     total = _ZERO
     for fill in fills:
         total = EXACT.add(total, EXACT.multiply(fill.price, fill.quantity))
     return total
+
+
+def with_fills(report: ExecutionReport, trades: object) -> ExecutionReport:
+    """Add the fills that a list of trades holds of an order, once they are all there; until then it stays as it is."""
+    own = [row for row in rows(trades) if text(row.get("orderId")) == report.venue_order_id]
+    fills = _read_fills(own)
+    if not fills or _quantity_of(fills) != report.executed_quantity:
+        return report
+    quote = _quote_of(fills) if report.executed_quote is None else report.executed_quote
+    return replace(report, fills=fills, executed_quote=quote)
 
 
 def _read_fills(value: object) -> tuple[Fill, ...]:
@@ -173,6 +190,7 @@ def sight(report: ExecutionReport, since_ms: int) -> Sighting:
 _SHOWN_AS: Final[Mapping[OrderType, frozenset[OrderType | None]]] = {
     OrderType.LIMIT_MAKER: frozenset({None, OrderType.LIMIT_MAKER, OrderType.LIMIT}),
     OrderType.STOP_LOSS: frozenset({None, OrderType.STOP_LOSS, OrderType.MARKET}),
+    OrderType.TRAILING_STOP: frozenset({None, OrderType.STOP_LOSS, OrderType.MARKET}),
     OrderType.TAKE_PROFIT: frozenset({None, OrderType.TAKE_PROFIT, OrderType.MARKET}),
     OrderType.STOP_LOSS_LIMIT: frozenset({None, OrderType.STOP_LOSS_LIMIT, OrderType.LIMIT}),
     OrderType.TAKE_PROFIT_LIMIT: frozenset({None, OrderType.TAKE_PROFIT_LIMIT, OrderType.LIMIT}),

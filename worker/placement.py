@@ -10,7 +10,7 @@ from decimal import Decimal
 from typing import Final
 
 from adapters.errors import Landed, Retry, VenueError, refusal
-from adapters.model import Absent, Found, Order
+from adapters.model import Absent, ExecutionReport, Found, Order
 from worker.core.outcome import Settlement, Status, client_order_id
 from worker.core.resolution import Answered, Case, LookUp, Place, Settle, Sighted, Step, advance, begin
 from worker.core.signals import Signal
@@ -123,11 +123,17 @@ class Placement:
         now_ms = trade.desk.clock.monotonic() * 1000
         budget_ms = case.budget_ms if case.give_up_at_ms is None else case.give_up_at_ms - now_ms
         sighting = await trade.ask(flow, budget_ms)
-        if isinstance(sighting, Found) and trade.told.is_another_s(
-            sighting.report.venue_order_id, self._order.client_order_id
-        ):
-            sighting = Absent()  # a twin, known by its shape only
+        if isinstance(sighting, Found) and self._is_a_twin(sighting.report):
+            sighting = Absent()
         return self._advance(case, Sighted(sighting=sighting, asked_ms=asked_ms))
+
+    def _is_a_twin(self, report: ExecutionReport) -> bool:
+        """Whether an order is known by its shape only, and was told as another signal's.
+
+        One that carries our id is ours whatever was told: a venue's own ids may repeat from symbol to symbol.
+        """
+        ours = self._order.client_order_id
+        return report.client_order_id != ours and self._trade.told.is_another_s(report.venue_order_id, ours)
 
     def _since_ms(self) -> int:
         """Venue time before which no order can be this signal's: our earliest stamp, or an earlier owner's."""

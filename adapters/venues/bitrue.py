@@ -6,18 +6,20 @@ them.
 
 from typing import Final
 
-from adapters.bitrue_dialect import API, BitrueSpot
-from adapters.dialect import Profile
+from adapters.bitrue_dialect import BITRUE_SPOT
+from adapters.dialect import Profile, Weights
 from adapters.model import LimitKind, RateLimit
+from adapters.rest_venue import RestVenue
 
-ADAPTER: Final = BitrueSpot(
+ADAPTER: Final = RestVenue(
+    BITRUE_SPOT,
     Profile(
         name="bitrue",
         base_url="https://openapi.bitrue.com",
-        api=API,
+        weights=Weights(rules=1, price=1, query=1, open_orders=1, trades=5, account=5),
         fallback_limits=(
             RateLimit(kind=LimitKind.REQUEST_WEIGHT, limit=1_200, interval_s=60),
             RateLimit(kind=LimitKind.ORDERS, limit=100, interval_s=60),
         ),
-    )
+    ),
 )

@@ -24,6 +24,7 @@ from adapters.model import (
     Refused,
     Reply,
     Side,
+    SymbolRules,
     TimeInForce,
     Unproven,
 )
@@ -92,6 +93,11 @@ QUERIED = {
     "isWorking": True,
     "origQuoteOrderQty": "0.000000",
 }
+TRADES: list[dict[str, object]] = [
+    {"orderId": 28, "price": "65000.1", "qty": "0.003", "commission": "0.000003", "commissionAsset": "BTC"},
+    {"orderId": 28, "price": "65000.1", "qty": "0.001", "commission": "0.01", "commissionAsset": "BNB"},
+    {"orderId": 29, "price": "1", "qty": "7", "commission": "1", "commissionAsset": "BTC"},
+]
 CANCELLED = QUERIED | {
     "origClientOrderId": CLIENT_ORDER_ID,
     "clientOrderId": "cancelMyOrder1",
@@ -342,14 +348,34 @@ def test_a_message_shows_neither_a_key_nor_our_request() -> None:
 
 def find(order: Order, *answers: Reply | Fault, since_ms: int = NOW_MS) -> object:
     sighting, calls = run(VENUE.find(order, venue_order_id="28", since_ms=since_ms), *answers)
-    assert shown(calls) == [f"GET /api/v3/order?symbol=BTCUSDT&origClientOrderId={CLIENT_ORDER_ID}"]
+    asked = [f"GET /api/v3/order?symbol=BTCUSDT&origClientOrderId={CLIENT_ORDER_ID}", MY_TRADES]
+    assert shown(calls) == asked[: len(answers)]
     return sighting
 
 
-def test_an_order_is_found_by_our_id() -> None:
-    sighting = find(an_order(), a_reply(QUERIED))
+MY_TRADES = "GET /api/v3/myTrades?symbol=BTCUSDT&orderId=28&limit=1000"
+
+
+def test_an_order_is_found_by_our_id_with_the_fees_it_paid() -> None:
+    sighting = find(an_order(), a_reply(QUERIED), a_reply(TRADES))
     assert isinstance(sighting, Found)
     assert (sighting.report.state, sighting.report.executed_quantity) == (OrderState.OPEN, Decimal("0.004"))
+    fees = [(fill.quantity, fill.fee, fill.fee_asset) for fill in sighting.report.fills]
+    assert fees == [
+        (Decimal("0.003"), Decimal("0.000003"), "BTC"),
+        (Decimal("0.001"), Decimal("0.01"), "BNB"),
+    ]
+    assert sighting.report.average_price == Decimal("65000.1")
+
+
+@pytest.mark.parametrize("trades", [LOST, an_error(-1003, status=429), a_reply([]), a_reply(TRADES[1:])])
+def test_fills_that_are_not_all_there_are_left_out_and_the_order_is_found_all_the_same(
+    trades: Reply | Fault,
+) -> None:
+    sighting = find(an_order(), a_reply(QUERIED), trades)
+    assert isinstance(sighting, Found)
+    assert sighting.report.fills == ()
+    assert sighting.report.average_price == Decimal("65000.1")
 
 
 def test_an_unknown_order_is_absent() -> None:
@@ -374,14 +400,16 @@ def test_another_order_under_our_id_is_ambiguous(other: dict[str, str]) -> None:
 
 def test_a_triggered_stop_order_is_recognised_as_what_it_turned_into() -> None:
     order = a_market_order(type=OrderType.STOP_LOSS, stop_price=Decimal(60_000))
-    assert isinstance(find(order, a_reply(QUERIED | {"type": "MARKET", "price": "0"})), Found)
+    assert isinstance(
+        find(order, a_reply(QUERIED | {"type": "MARKET", "price": "0"}), a_reply(TRADES)), Found
+    )
     assert find(order, a_reply(QUERIED | {"type": "LIMIT_MAKER"})) == Ambiguous(candidates=1)
 
 
 def test_an_order_by_amount_is_recognised_without_its_quantity() -> None:
     order = a_market_order(quantity=None, quote_quantity=Decimal(650))
     market = QUERIED | {"type": "MARKET", "price": "0.00000000", "origQuoteOrderQty": "650.00"}
-    assert isinstance(find(order, a_reply(market)), Found)
+    assert isinstance(find(order, a_reply(market), a_reply(TRADES)), Found)
 
 
 @pytest.mark.parametrize(
@@ -397,30 +425,33 @@ def test_a_venue_that_cannot_be_asked_proves_nothing(answer: Reply | Fault) -> N
 DELETE = f"DELETE /api/v3/order?symbol=BTCUSDT&origClientOrderId={CLIENT_ORDER_ID}"
 GET = f"GET /api/v3/order?symbol=BTCUSDT&origClientOrderId={CLIENT_ORDER_ID}"
 UNKNOWN_ORDER = an_error(-2011, "Unknown order sent.")
+NOTHING_DONE = {"executedQty": "0.00000000", "cummulativeQuoteQty": "0.00000000"}
+UNTOUCHED = QUERIED | {"status": "NEW"} | NOTHING_DONE
 
 
 def test_a_cancel_reports_the_order_under_its_own_id() -> None:
-    verdict, calls = run(VENUE.cancel("BTCUSDT", CLIENT_ORDER_ID, None), a_reply(CANCELLED))
+    verdict, calls = run(VENUE.cancel("BTCUSDT", CLIENT_ORDER_ID, None), a_reply(CANCELLED), a_reply(TRADES))
     assert isinstance(verdict, Accepted)
     assert verdict.report.client_order_id == CLIENT_ORDER_ID
     assert (verdict.report.state, verdict.report.executed_quantity) == (
         OrderState.CANCELLED,
         Decimal("0.004"),
     )
-    assert shown(calls) == [DELETE]
+    assert len(verdict.report.fills) == 2
+    assert shown(calls) == [DELETE, MY_TRADES]
 
 
 def test_a_cancel_of_a_filled_order_reports_the_fill() -> None:
     filled = a_reply(QUERIED | {"status": "FILLED", "executedQty": "0.01"})
-    verdict, calls = run(VENUE.cancel("BTCUSDT", CLIENT_ORDER_ID, "28"), UNKNOWN_ORDER, filled)
+    verdict, calls = run(VENUE.cancel("BTCUSDT", CLIENT_ORDER_ID, "28"), UNKNOWN_ORDER, filled, LOST)
     assert isinstance(verdict, Accepted)
     assert verdict.report.state is OrderState.FILLED
-    assert shown(calls) == [DELETE, GET]
+    assert shown(calls) == [DELETE, GET, MY_TRADES]
 
 
 def test_an_order_that_reached_the_book_just_after_its_cancel_is_cancelled_once_more() -> None:
     flow = VENUE.cancel("BTCUSDT", CLIENT_ORDER_ID, None)
-    verdict, calls = run(flow, UNKNOWN_ORDER, a_reply(QUERIED), a_reply(CANCELLED))
+    verdict, calls = run(flow, UNKNOWN_ORDER, a_reply(UNTOUCHED), a_reply(CANCELLED | NOTHING_DONE))
     assert isinstance(verdict, Accepted)
     assert verdict.report.state is OrderState.CANCELLED
     assert shown(calls) == [DELETE, GET, DELETE]
@@ -428,7 +459,7 @@ def test_an_order_that_reached_the_book_just_after_its_cancel_is_cancelled_once_
 
 def test_a_cancel_does_not_go_on_for_ever() -> None:
     flow = VENUE.cancel("BTCUSDT", CLIENT_ORDER_ID, None)
-    verdict, calls = run(flow, UNKNOWN_ORDER, a_reply(QUERIED), UNKNOWN_ORDER, a_reply(QUERIED))
+    verdict, calls = run(flow, UNKNOWN_ORDER, a_reply(UNTOUCHED), UNKNOWN_ORDER, a_reply(UNTOUCHED))
     assert isinstance(verdict, Accepted)
     assert verdict.report.state is OrderState.OPEN
     assert len(calls) == 4
@@ -579,15 +610,15 @@ def test_rules_that_name_no_symbol_are_an_error(body: object) -> None:
     [
         (an_order(reduce_only=True), "unsupported_option", "reduce_only"),
         (an_order(close_position=True), "unsupported_option", "close_position"),
-        (an_order(trailing_delta=Decimal(100)), "unsupported_option", "trailing_delta"),
-        (an_order(good_till_ms=1), "unsupported_option", "good_till_ms"),
+        (an_order(trailing_delta=Decimal(100)), "unsupported_option", "stop_loss, stop_loss_limit"),
+        (a_market_order(type=OrderType.STOP_LOSS), "invalid_signal", "needs a stop_price"),
+        (a_market_order(type=OrderType.TRAILING_STOP), "invalid_signal", "needs a trailing_delta"),
         (an_order(time_in_force=TimeInForce.GTD), "unsupported_time_in_force", "fok, gtc, ioc"),
         (
             a_market_order(time_in_force=TimeInForce.IOC),
             "unsupported_time_in_force",
             "takes no time in force",
         ),
-        (a_market_order(type=OrderType.TRAILING_STOP), "unsupported_order_type", "limit_maker, market"),
         (an_order(quantity=None, quote_quantity=Decimal(10)), "unsupported_option", "quote_quantity"),
         (an_order(price=None), "invalid_signal", "needs a price"),
         (a_market_order(stop_price=Decimal(1)), "invalid_signal", "takes no stop_price"),
@@ -612,3 +643,65 @@ def test_a_symbol_that_does_not_trade_is_refused() -> None:
     error = VENUE.prepare(an_order(), some_rules(is_trading=False), None)
     assert isinstance(error, VenueError)
     assert error.code == "symbol_not_trading"
+
+
+# --- Trailing stops ---------------------------------------------------------------------------------------------------
+
+
+def trailing_rules(*, allowed: bool = True) -> SymbolRules:
+    symbol = EXCHANGE_INFO["symbols"][0] | {  # type: ignore[index]
+        "allowTrailingStop": allowed,
+        "orderTypes": ["LIMIT", "STOP_LOSS", "STOP_LOSS_LIMIT", "TRAILING_STOP"],
+        "filters": [
+            {
+                "filterType": "TRAILING_DELTA",
+                "minTrailingAboveDelta": 10,
+                "maxTrailingAboveDelta": 2000,
+                "minTrailingBelowDelta": 20,
+                "maxTrailingBelowDelta": 1000,
+            }
+        ],
+    }
+    return rules_of(VENUE, {"symbols": [symbol]}).symbols["BTCUSDT"]
+
+
+def a_trailing_stop(**over: object) -> Order:
+    return a_market_order(
+        **({"type": OrderType.TRAILING_STOP, "side": Side.SELL, "trailing_delta": Decimal(100)} | over)
+    )
+
+
+def test_a_trailing_stop_is_a_stop_loss_that_trails() -> None:
+    order = VENUE.prepare(a_trailing_stop(), trailing_rules(), None)
+    assert isinstance(order, Order)
+    params = dict(VENUE.place(order).params)
+    assert (params["type"], params["trailingDelta"]) == ("STOP_LOSS", "100")
+    assert "stopPrice" not in params
+    later = dict(VENUE.place(a_trailing_stop(stop_price=Decimal(66_000))).params)
+    assert later["stopPrice"] == "66000"
+    shown_as = QUERIED | {"type": "STOP_LOSS", "side": "SELL", "price": "0.0"}
+    assert isinstance(find(order, a_reply(shown_as), a_reply(TRADES)), Found)
+
+
+@pytest.mark.parametrize(
+    ("over", "nearest"),
+    [
+        ({"trailing_delta": Decimal(10)}, "20"),
+        ({"trailing_delta": Decimal(1_001)}, "1000"),
+        ({"trailing_delta": Decimal("100.5")}, "100.0"),
+        ({"trailing_delta": Decimal(9), "side": Side.BUY}, "10"),
+        ({"trailing_delta": Decimal(2_001), "side": Side.BUY}, "2000"),
+    ],
+)
+def test_a_delta_is_bounded_by_the_side_it_trails_on(over: dict[str, object], nearest: str) -> None:
+    error = VENUE.prepare(a_trailing_stop(**over), trailing_rules(), None)
+    assert isinstance(error, VenueError)
+    assert error.code == "filter_trailing_delta"
+    assert (error.detail or "").endswith(f"value is {nearest}")
+
+
+def test_a_symbol_that_lets_no_stop_trail_is_refused_with_what_it_has() -> None:
+    error = VENUE.prepare(a_trailing_stop(), trailing_rules(allowed=False), None)
+    assert isinstance(error, VenueError)
+    assert error.code == "unsupported_order_type"
+    assert "it has limit, stop_loss, stop_loss_limit" in (error.detail or "")

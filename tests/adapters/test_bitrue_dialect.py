@@ -70,6 +70,16 @@ LIVE = {
     "updateTime": NOW_MS,
     "isWorking": False,
 }
+# As seen live: the fee's asset misspelt and in lower case.
+TRADES = [
+    {
+        "orderId": int(BIG_ID),
+        "price": "65000.1",
+        "qty": "0.01",
+        "commission": "0.65",
+        "commissionAssert": "usdt",
+    }
+]
 FILLED = LIVE | {"status": "FILLED", "executedQty": "0.01", "cummulativeQuoteQty": "650.001"}
 CLOSED = LIVE | {"status": "CANCELED"}
 NAMELESS = LIVE | {"clientOrderId": ""}
@@ -96,7 +106,6 @@ def test_an_acknowledgement_keeps_every_digit_of_the_id(over: dict[str, object])
     assert verdict.report.venue_order_id == BIG_ID
     assert verdict.report.client_order_id == CLIENT_ORDER_ID
     assert verdict.report.state is None
-    assert VENUE.market_orders_settle_late
 
 
 @pytest.mark.parametrize(
@@ -211,6 +220,7 @@ def test_an_amount_cannot_be_converted_without_a_price() -> None:
 OPEN = "GET /api/v1/openOrders?symbol=BTCUSDT"
 ALL = f"GET /api/v1/allOrders?symbol=BTCUSDT&limit=1000&startTime={NOW_MS - 2_000}"
 ONE = f"GET /api/v1/order?symbol=BTCUSDT&orderId={BIG_ID}"
+MY_TRADES = f"GET /api/v2/myTrades?symbol=BTCUSDT&startTime={NOW_MS - 2_000}&limit=1000"
 
 
 def search(order: Order, *answers: Reply | Fault, since_ms: int = NOW_MS) -> tuple[object, list[str]]:
@@ -218,11 +228,13 @@ def search(order: Order, *answers: Reply | Fault, since_ms: int = NOW_MS) -> tup
     return sighting, shown(calls)
 
 
-def test_with_the_venues_id_one_request_tells() -> None:
-    sighting, calls = run(VENUE.find(an_order(), venue_order_id=BIG_ID, since_ms=NOW_MS), a_reply(FILLED))
+def test_with_the_venues_id_one_request_tells_the_order_and_one_its_fees() -> None:
+    flow = VENUE.find(an_order(), venue_order_id=BIG_ID, since_ms=NOW_MS)
+    sighting, calls = run(flow, a_reply(FILLED), a_reply(TRADES))
     assert isinstance(sighting, Found)
     assert (sighting.report.state, sighting.report.average_price) == (OrderState.FILLED, Decimal("65000.1"))
-    assert shown(calls) == [ONE]
+    assert [(fill.fee, fill.fee_asset) for fill in sighting.report.fills] == [(Decimal("0.65"), "USDT")]
+    assert shown(calls) == [ONE, MY_TRADES]
 
 
 @pytest.mark.parametrize("status", ["PENDING_CREATE", "INIT"])
@@ -246,10 +258,10 @@ def test_an_open_order_is_found_by_our_id() -> None:
 
 
 def test_a_closed_order_is_found_among_all() -> None:
-    sighting, calls = search(an_order(), a_reply([]), a_reply([FILLED]))
+    sighting, calls = search(an_order(), a_reply([]), a_reply([FILLED]), a_reply(TRADES))
     assert isinstance(sighting, Found)
     assert sighting.report.state is OrderState.FILLED
-    assert calls == [OPEN, ALL]
+    assert calls == [OPEN, ALL, MY_TRADES]
 
 
 def test_a_nameless_order_is_found_by_its_shape() -> None:
@@ -307,9 +319,9 @@ def test_a_full_page_is_followed_by_the_next() -> None:
     page = [
         LIVE | {"orderId": str(index), "clientOrderId": "x", "time": NOW_MS + index} for index in range(1_000)
     ]
-    sighting, calls = search(an_order(), a_reply([]), a_reply(page), a_reply([FILLED]))
+    sighting, calls = search(an_order(), a_reply([]), a_reply(page), a_reply([FILLED]), a_reply([]))
     assert isinstance(sighting, Found)
-    assert calls[-1].endswith(f"startTime={NOW_MS + 999}")
+    assert calls[-2].endswith(f"startTime={NOW_MS + 999}")
 
 
 def test_pages_without_an_end_prove_no_absence() -> None:
@@ -352,10 +364,10 @@ def test_a_cancel_by_our_id_searches_first() -> None:
 
 def test_a_cancel_of_a_closed_order_sends_no_delete() -> None:
     flow = VENUE.cancel("BTCUSDT", CLIENT_ORDER_ID, None)
-    verdict, calls = run(flow, a_reply([]), a_reply([FILLED]))
+    verdict, calls = run(flow, a_reply([]), a_reply([FILLED]), a_reply(TRADES))
     assert isinstance(verdict, Accepted)
     assert verdict.report.state is OrderState.FILLED
-    assert shown(calls) == [OPEN, "GET /api/v1/allOrders?symbol=BTCUSDT&limit=1000"]
+    assert shown(calls) == [OPEN, "GET /api/v1/allOrders?symbol=BTCUSDT&limit=1000", MY_TRADES]
 
 
 def test_an_order_in_no_list_is_cancelled_by_our_id_or_proven_unknown() -> None:
@@ -372,7 +384,7 @@ def test_an_order_in_no_list_is_cancelled_by_our_id_or_proven_unknown() -> None:
 
 @pytest.mark.parametrize("refused", [an_error(-2010, "rejected", 406), NO_SUCH_ORDER])
 def test_a_refused_cancel_asks_what_the_order_is(refused: Reply) -> None:
-    verdict, _ = run(VENUE.cancel("BTCUSDT", CLIENT_ORDER_ID, BIG_ID), refused, a_reply(FILLED))
+    verdict, _ = run(VENUE.cancel("BTCUSDT", CLIENT_ORDER_ID, BIG_ID), refused, a_reply(FILLED), LOST)
     assert isinstance(verdict, Accepted)
     assert verdict.report.state is OrderState.FILLED
     verdict, _ = run(VENUE.cancel("BTCUSDT", CLIENT_ORDER_ID, BIG_ID), refused, NO_SUCH_ORDER)

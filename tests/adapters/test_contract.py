@@ -1,10 +1,13 @@
 """What the worker relies on, for every venue there is, and for one made up here that is a single file."""
 
-import importlib
+import os
+import re
+import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable
 from decimal import Decimal
 from pathlib import Path
+from typing import TypeVar
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
@@ -45,46 +48,53 @@ from tests.adapters.builders import (
 )
 
 MADE_UP = """
-from adapters.binance_dialect import API, BinanceSpot
-from adapters.dialect import Profile
+from adapters.binance_dialect import BINANCE_SPOT
+from adapters.dialect import Profile, Weights
 from adapters.model import LimitKind, RateLimit
+from adapters.rest_venue import RestVenue
 
-ADAPTER = BinanceSpot(
+ADAPTER = RestVenue(
+    BINANCE_SPOT,
     Profile(
         name="made_up",
         base_url="https://made-up.invalid",
-        api=API,
+        weights=Weights(rules=1, price=1, query=1, open_orders=1, trades=1, account=1),
         fallback_limits=(
             RateLimit(kind=LimitKind.REQUEST_WEIGHT, limit=1, interval_s=60),
             RateLimit(kind=LimitKind.ORDERS, limit=1, interval_s=10),
         ),
-    )
+    ),
 )
 """
+EXTRA_VENUES = "MADE_UP_VENUES"
+if EXTRA_VENUES in os.environ:
+    venues.__path__.append(os.environ[EXTRA_VENUES])
 ALL = sorted(venues.discover())
 SIGNER = make_signer("APIKEY", "SECRET")
 
-every_venue = pytest.mark.parametrize("venue", [venues.get(name) for name in ALL], ids=ALL)
+CONTRACT: list[str] = []
+"""The names of the tests that are asked of every venue."""
+
+T = TypeVar("T", bound=Callable[..., object])
 
 
-@pytest.fixture
-def made_up(tmp_path: Path) -> Iterator[Adapter]:
+def every_venue(test: T) -> T:
+    """Ask a test of every venue that is found."""
+    CONTRACT.append(test.__name__)
+    marked: T = pytest.mark.parametrize("venue", [venues.get(name) for name in ALL], ids=ALL)(test)
+    return marked
+
+
+def test_a_venue_is_one_file_and_the_contract_is_asked_of_it_by_its_being_there(tmp_path: Path) -> None:
     (tmp_path / "made_up.py").write_text(MADE_UP)
-    venues.__path__.append(str(tmp_path))
-    importlib.invalidate_caches()
-    venues.discover.cache_clear()
-    try:
-        yield venues.get("made_up")
-    finally:
-        venues.__path__.remove(str(tmp_path))
-        sys.modules.pop("adapters.venues.made_up", None)
-        venues.discover.cache_clear()
-
-
-def test_a_venue_is_one_file_and_is_found_by_being_there(made_up: Adapter) -> None:
-    assert "made_up" in venues.discover()
-    test_a_venue_names_itself_its_address_and_its_limits(made_up)
-    test_a_request_is_stamped_and_signed_last(made_up)
+    command = [sys.executable, "-m", "pytest", __file__, "-k", "made_up", "-v", "-p", "no:cacheprovider"]
+    environment = os.environ | {EXTRA_VENUES: str(tmp_path)}
+    done = subprocess.run(  # noqa: S603 - our own interpreter
+        command, env=environment, cwd=Path(__file__).parents[2], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout
+    for name in CONTRACT:
+        assert re.search(rf"{name}\[(.*-)?made_up.*\] PASSED", done.stdout), name
 
 
 def test_an_unknown_venue_is_named_with_the_ones_there_are() -> None:

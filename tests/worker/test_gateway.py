@@ -9,7 +9,7 @@ from urllib.parse import parse_qsl, urlsplit
 import orjson
 import pytest
 
-from adapters.binance_dialect import API
+from adapters.binance_dialect import BINANCE_SPOT
 from adapters.model import (
     Answer,
     Call,
@@ -29,6 +29,7 @@ from tests.worker.fakes import SandboxSender, a_rig
 from worker.budget import Hold
 from worker.gateway import Exchange, Fenced, Gateway, Passage, Sending, Throttled
 
+API = BINANCE_SPOT.api
 PLACE = Call(method="POST", path=f"{API}/order", purpose=Purpose.PLACE, orders=1)
 CANCEL = Call(method="DELETE", path=f"{API}/order", purpose=Purpose.CANCEL)
 LOOKUP = Call(method="GET", path=f"{API}/order", purpose=Purpose.LOOKUP, weight=4)

@@ -24,3 +24,19 @@ async def test_an_order_stamped_again_with_an_earlier_time_is_recognised_as_ours
         assert (outcome["status"], outcome["landed"], outcome["attempts"]) == ("filled", "yes", 2)
         assert outcome["venue_order_id"] == rig.venue.orders()[-1]["venue_order_id"]
         assert len(rig.venue.orders()) == 2
+
+
+@virtual_time
+async def test_an_order_with_our_id_is_ours_though_its_number_was_told_of_another_symbol() -> None:
+    # The venue counts orders for each symbol: the same number on another one is no twin. Taken for one, it would be
+    # absent, and placed a second time.
+    async with a_rig() as rig:
+        account = rig.book.accounts["main"]
+        told = rig.book.gateway_of(account).budget("main").told
+        for number in range(1, 50):
+            told.tell(str(number), "another-signal-s")
+        rig.venue.break_next(kind=FaultKind.ACCEPT_THEN_DROP)
+        outcome = await rig.outcome(a_signal())
+        assert (outcome["status"], outcome["attempts"]) == ("filled", 1)
+        assert outcome["venue_order_id"] in {str(number) for number in range(1, 50)}
+        assert len(rig.venue.orders()) == 1

@@ -17,7 +17,7 @@ from typing import Any, Final
 import orjson
 
 from adapters.errors import Landed, VenueError, refusal
-from adapters.model import CancelledOrder, ExecutionReport, Order, OrderState, TimeInForce
+from adapters.model import CancelledOrder, ExecutionReport, Order, OrderState
 
 SCHEMA: Final = 1
 MESSAGE_TYPE: Final = "outcome.v1"
@@ -272,8 +272,7 @@ def settle_placement(report: ExecutionReport, asked: Order) -> Settlement:
 def _closed_status(state: OrderState, asked: Order, *, executed: bool) -> Status:
     if executed:
         return Status.PARTIALLY_FILLED
-    immediate = asked.price is None or asked.time_in_force in (TimeInForce.IOC, TimeInForce.FOK)
-    return Status.UNFILLED if state is OrderState.EXPIRED or immediate else Status.CANCELLED
+    return Status.UNFILLED if state is OrderState.EXPIRED or asked.is_immediate else Status.CANCELLED
 
 
 def settle_cancellation(report: ExecutionReport, too_late: VenueError) -> Settlement:

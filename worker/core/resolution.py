@@ -33,7 +33,6 @@ from adapters.model import (
     OrderState,
     Refused,
     Sighting,
-    TimeInForce,
     Unproven,
     Verdict,
 )
@@ -243,9 +242,7 @@ def _is_final(report: ExecutionReport, order: Order) -> bool:
     """Whether the report tells the fate: closed, or resting where the order may rest."""
     if report.state is None or report.state is OrderState.PENDING:
         return False
-    immediate = order.price is None and order.stop_price is None and order.trailing_delta is None
-    immediate = immediate or order.time_in_force in (TimeInForce.IOC, TimeInForce.FOK)
-    return report.state.is_closed or not immediate
+    return report.state.is_closed or not order.is_immediate
 
 
 def _refused(case: Case, context: Context) -> tuple[Case, Step]:
