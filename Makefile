@@ -64,7 +64,7 @@ check: fmt-check lint type ## All static checks, and the rules of the architectu
 .PHONY: test
 test: setup ## Run all tests, those with a real broker too (ARGS="-k lane")
 	deploy/broker.sh install
-	deploy/tools.sh promtool
+	deploy/tools.sh promtool chromium
 	$(BIN)/pytest $(ARGS)
 
 .PHONY: test-fast

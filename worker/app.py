@@ -165,7 +165,7 @@ class Worker:
             dispatcher=self._dispatcher,
             lanes=self._lanes,
             unknowns=unknowns,
-            stops=control.stops,
+            control=control,
             is_draining=lambda: self._draining,
         )
         publish_gauges(self._report, self._telemetry)

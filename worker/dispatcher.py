@@ -34,6 +34,7 @@ from worker.core.outcome import (
 )
 from worker.core.shards import Names
 from worker.core.signals import BadSignal, Signal, Unanswerable, read_signal
+from worker.journal import Journal
 from worker.publisher import Publisher
 from worker.recall import HASH_HEADER
 from worker.telemetry import Telemetry
@@ -103,6 +104,7 @@ class Dispatcher:
         self._refusing: dict[Key, Outcome] = {}
         self._kept: OrderedDict[Key, Execution] = OrderedDict()
         self.on_unknown: Callable[[Outcome, Shard], None] = lambda *_: None
+        self.journal = Journal(telemetry, clock)
         self._answering = 0
         self._idle = asyncio.Event()
         self._idle.set()
@@ -246,7 +248,7 @@ class Dispatcher:
         else:
             self._refusing[request.account, request.signal_id] = outcome
             self._spawn(self._finish_refusal(outcome, delivery))
-        self._report(outcome, subject, journey)
+        self.journal.settled(outcome, subject, journey)
 
     async def _finish_refusal(self, outcome: Outcome, delivery: Delivery) -> None:
         """Answer a refusal; until it is remembered, it already decides what else is refused under its id."""
@@ -263,7 +265,7 @@ class Dispatcher:
         """Answer a signal that was worked on."""
         outcome = self._build(subject, settlement, execution.journey, asked)
         execution.outcome = outcome
-        self._report(outcome, subject, execution.journey)
+        self.journal.settled(outcome, subject, execution.journey)
         self._spawn(self._finish(execution, outcome))
 
     async def told(self, account: str, symbol: str) -> None:
@@ -399,27 +401,3 @@ class Dispatcher:
     def _check_idle(self) -> None:
         if not self._running and not self._answering:
             self._idle.set()
-
-    def _report(self, outcome: Outcome, subject: Subject, journey: Journey) -> None:
-        """Write the canonical line of a settled signal, and count it."""
-        total_s = self._clock.monotonic() - journey.received_s
-        self._telemetry.settled(outcome, subject, journey, total_s)
-        log.info(
-            "signal settled",
-            signal_id=outcome.signal_id,
-            account=outcome.account,
-            venue=subject.venue,
-            action=subject.action,
-            symbol=subject.symbol,
-            status=outcome.status.value,
-            code=outcome.code,
-            client_order_id=subject.client_order_id,
-            attempts=journey.attempts,
-            lookups=journey.lookups,
-            redelivered=journey.redelivered,
-            queue_ms=round(journey.queued_ms, 1),
-            limiter_ms=round(journey.limiter_ms, 1),
-            venue_ms=round(journey.venue_ms, 1),
-            resolve_ms=round(journey.resolve_ms, 1),
-            total_ms=round(total_s * 1000, 1),
-        )

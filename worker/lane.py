@@ -7,6 +7,7 @@ more, in which case its next owner asks the venue first. What is done for it is 
 
 import asyncio
 from collections import deque
+from dataclasses import dataclass
 
 import structlog
 
@@ -20,6 +21,16 @@ from worker.placement import Placement
 from worker.trade import AbandonedError, Desk, Trade, rejected
 
 log = structlog.get_logger("beeline.lane")
+
+
+@dataclass(frozen=True, slots=True)
+class LaneLoad:
+    """How many signals a lane has, and whether the first of them waits for a limit or a hold."""
+
+    account: str
+    symbol: str
+    signals: int
+    is_throttled: bool
 
 
 class Lanes:
@@ -39,7 +50,15 @@ class Lanes:
     @property
     def throttled(self) -> int:
         """How many signals wait for a limit or a hold, those behind them in their lanes included."""
-        return sum(len(waiting) for waiting in self._waiting.values() if self._is_throttled(waiting[0]))
+        return sum(load.signals for load in self.loads() if load.is_throttled)
+
+    def loads(self) -> list[LaneLoad]:
+        """Every lane with work."""
+        return [
+            LaneLoad(account, symbol, len(waiting), is_throttled=self._is_throttled(waiting[0]))
+            for (account, symbol), waiting in self._waiting.items()
+            if waiting
+        ]
 
     def _is_throttled(self, execution: Execution) -> bool:
         account = self._desk.book.accounts.get(execution.signal.account)

@@ -1,21 +1,28 @@
 """What a worker tells of itself: readiness, and its status as JSON. `gauges.py` tells the same to Prometheus."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import partial
-from typing import Any
+from importlib.metadata import version
+from typing import Any, Final
 
 from worker.account_book import AccountBook
+from worker.accounts import Account
 from worker.clock_sync import Clock
 from worker.connections import Connections
 from worker.consumer import Consumer
-from worker.core.holds import StopRecord, Stops
+from worker.control import Control
+from worker.core.holds import StopRecord
+from worker.core.shards import Names
+from worker.core.token_bucket import BudgetSet
 from worker.dispatcher import Dispatcher
 from worker.gateway import Gateway
 from worker.lane import Lanes
 from worker.publisher import Publisher
 from worker.settings import Settings
 from worker.unknowns import Unknowns
+
+SHOWN_LANES: Final = 15
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,7 +38,7 @@ class Report:
     dispatcher: Dispatcher
     lanes: Lanes
     unknowns: Unknowns
-    stops: Stops
+    control: Control
     is_draining: Callable[[], bool]
 
     def obstacles(self) -> list[str]:
@@ -56,30 +63,58 @@ class Report:
         """The worker's state, without anything secret."""
         return {
             "worker_id": self.settings.worker_id,
+            "namespace": self.settings.namespace,
+            "version": version("beeline-worker"),
             "draining": self.is_draining(),
             "obstacles": self.obstacles(),
             "shards": self.consumer.owned,
+            "owners": self._owners(),
             "in_flight": self.dispatcher.in_flight,
+            "throttled": self.lanes.throttled,
+            "oldest_s": round(self.dispatcher.oldest_s, 1),
             "lanes": self.lanes.busy,
+            "longest_lanes": self._longest_lanes(),
             "unknown_outcomes": self.unknowns.count,
             "lease_remaining_s": round(max(0.0, self.connections.lease_remaining_s), 3),
-            "accounts": [
-                {
-                    "name": account.name,
-                    "venue": account.venue,
-                    "label": account.label,
-                    "refused": account.refused,
-                }
-                for account in self.book.accounts.values()
+            "accounts": [self._account(account) for account in self.book.accounts.values()],
+            "venues": [
+                {"venue": gateway.adapter.name, "budgets": _budgets(gateway, gateway.ip_limits)}
+                for gateway in self.book.gateways()
             ],
             "holds": self.holds(),
             "clock": [_clock_status(gateway) for gateway in self.book.gateways()],
+            "last_outcomes": self.dispatcher.journal.outcomes(),
+            "latency_ms": self.dispatcher.journal.latency_ms(),
+        }
+
+    def _owners(self) -> list[dict[str, Any]]:
+        """Who serves which shards, as the control stream tells it; a shard without signals may have nobody yet."""
+        names = Names(namespace=self.settings.namespace, shards=self.settings.shards)
+        owners: dict[str | None, list[str]] = {}
+        for number in range(names.shards):
+            record = self.control.history(number).owner
+            owners.setdefault(record.worker if record else None, []).append(names.label(number))
+        return [{"worker": worker, "shards": shards} for worker, shards in owners.items()]
+
+    def _longest_lanes(self) -> list[dict[str, Any]]:
+        loads = sorted(self.lanes.loads(), key=lambda load: -load.signals)
+        return [asdict(load) for load in loads[:SHOWN_LANES]]
+
+    def _account(self, account: Account) -> dict[str, Any]:
+        gateway = None if account.signer is None else self.book.gateway_of(account)
+        limits = gateway.budget(account.limit_group or account.name).limits if gateway else None
+        return {
+            "name": account.name,
+            "venue": account.venue,
+            "label": account.label,
+            "refused": account.refused,
+            "budgets": _budgets(gateway, limits) if gateway and limits else [],
         }
 
     def holds(self) -> list[dict[str, Any]]:
         """Every hold in force, the operators' first."""
         imposed = [hold for gateway in self.book.gateways() for hold in self._holds(gateway)]
-        return [*map(_stop, self.stops.in_force()), *imposed]
+        return [*map(_stop, self.control.stops.in_force()), *imposed]
 
     def _holds(self, gateway: Gateway) -> list[dict[str, Any]]:
         venue, now_s = gateway.adapter.name, self.clock.monotonic()
@@ -96,6 +131,20 @@ class Report:
             for scope, name, hold in named
             if hold.until_s > now_s
         ]
+
+
+def _budgets(gateway: Gateway, limits: BudgetSet) -> list[dict[str, Any]]:
+    """What is used up of each limit in its present window."""
+    reading = gateway.clock.read()
+    return [
+        {
+            "kind": kind,
+            "interval_s": interval_s,
+            "limit": budget.limit,
+            "used": budget.used if reading and reading.venue_ms // budget.interval_ms == budget.index else 0,
+        }
+        for (kind, interval_s), budget in limits.budgets.items()
+    ]
 
 
 def _stop(stop: StopRecord) -> dict[str, Any]:
