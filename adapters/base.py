@@ -10,6 +10,7 @@ from collections.abc import Generator, Sequence
 from decimal import Decimal
 from typing import Protocol, TypeVar
 
+from adapters.error_tables.table import ErrorTable
 from adapters.errors import VenueError
 from adapters.model import (
     Answer,
@@ -69,6 +70,10 @@ class Adapter(KeyQuestions, Protocol):
         self, call: Call, signer: Signer | None, *, base_url: str, timestamp_ms: int, recv_window_ms: int
     ) -> HttpRequest:
         """Stamp, encode and sign a call; the bytes signed are the bytes to send."""
+
+    @property
+    def error_table(self) -> ErrorTable:
+        """What the venue's errors mean."""
 
     def error(self, answer: Answer) -> VenueError | None:
         """Classify an answer; `None` when it is no error."""

@@ -61,9 +61,10 @@ class Owner(StrEnum):
 class ErrorEntry:
     """One row of an error table.
 
-    `venue_code` and `pattern` (a case-insensitive regular expression searched in the venue's message) are
-    what the row matches; rows with a pattern are tried before the bare code. `quarantines` marks key,
-    signature and permission errors that no resend can cure.
+    A row matches on `venue_code`, `pattern` (a case-insensitive regular expression searched in the venue's message)
+    and `http_status`, as far as it has them; rows with a pattern are tried before the bare code. `says` is the text
+    that the venue documents. `quarantines` marks key, signature and permission errors that no resend can cure; with
+    `Retry.AFTER_RESYNC` only when they come again after it.
     """
 
     code: str
@@ -73,6 +74,7 @@ class ErrorEntry:
     owner: Owner
     hint: str
     venue_code: int | None = None
+    says: str | None = None
     pattern: str | None = None
     http_status: int | None = None
     quarantines: bool = False

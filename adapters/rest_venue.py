@@ -11,6 +11,7 @@ from adapters import keys
 from adapters.abilities import check_abilities, with_time_in_force
 from adapters.base import Flow
 from adapters.dialect import Dialect, Profile, Rest
+from adapters.error_tables.table import ErrorTable
 from adapters.errors import VenueError
 from adapters.filters import check_filters, without_idle_zeros
 from adapters.model import (
@@ -64,9 +65,14 @@ class RestVenue:
             call, signer, base_url=base_url, timestamp_ms=timestamp_ms, recv_window_ms=recv_window_ms
         )
 
+    @property
+    def error_table(self) -> ErrorTable:
+        """What the venue's errors mean."""
+        return self._dialect.table
+
     def error(self, answer: Answer) -> VenueError | None:
         """Classify an answer."""
-        return self._dialect.table.error(answer)
+        return self.error_table.error(answer)
 
     # --- Keys
 

@@ -2,12 +2,14 @@
 
 import asyncio
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import orjson
 
-from adapters.error_tables import binance_spot, bitrue_spot
-from adapters.error_tables.common import FAULTS, HTTP_STATUSES, UNREADABLE_REPLY
+from adapters.error_tables.catalogue import TABLES
+from adapters.error_tables.common import FAULTS, HTTP_STATUSES, REDIRECT, UNMAPPED, UNREADABLE_REPLY
+from adapters.error_tables.table import ErrorTable
 from adapters.errors import REFUSALS, ErrorEntry
 from tests import metrics_reference
 from tests.metrics_reference import described, worker_registry
@@ -17,9 +19,12 @@ from worker.settings import PREFIX, Settings
 DOCS = Path(__file__).parents[1] / "docs"
 MADE = "<!-- Made by `make docs` from the code; do not edit. -->"
 ERRORS_INTRO = (
-    "What `error` in an outcome can hold. `code` is stable; `landed` says whether the order reached the venue's book;"
-    " `owner` has to act. Rows with a message are tried before the bare number."
+    "What `error` in an outcome can hold. `code` is stable; `landed` says whether the order reached the venue's"
+    " book; `owner` has to act. Where a number stands several times, the row whose text (or HTTP status) the reply"
+    " has is the one; under an HTTP 5xx or 408 no row but one that names that status proves anything."
+    " `beeline explain -1022` shows one error, and what Beeline does about it."
 )
+INHERITED_NOTE = "Also understood: every number of {title} that is not listed here."
 FILTERS_NOTE = (
     "Rules of a symbol are refused as `filter_<name>`, for instance `filter_lot_size`, naming the bound and the"
     " nearest allowed value."
@@ -52,11 +57,11 @@ def _table(head: Iterable[str], rows: Iterable[Iterable[object]]) -> str:
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
-def _entry(entry: ErrorEntry) -> tuple[object, ...]:
-    match = f"`{entry.pattern}`" if entry.pattern else None
+def _entry(entry: ErrorEntry, numbers: Iterable[int | None]) -> tuple[object, ...]:
+    status = f" (HTTP {entry.http_status})" if entry.http_status else ""
     return (
-        entry.venue_code,
-        match,
+        f"{', '.join(str(number) for number in numbers if number)}{status}".strip(),
+        entry.says,
         f"`{entry.code}`",
         entry.landed,
         entry.retry,
@@ -66,10 +71,43 @@ def _entry(entry: ErrorEntry) -> tuple[object, ...]:
     )
 
 
+def _rows(table: ErrorTable, earlier: set[ErrorEntry]) -> Iterable[tuple[object, ...]]:
+    """One row a meaning: numbers that carry the same text stand together."""
+    meanings: dict[ErrorEntry, list[int | None]] = {}
+    for entry in table.rows:
+        if entry not in earlier:
+            meanings.setdefault(replace(entry, venue_code=None), []).append(entry.venue_code)
+    return (_entry(entry, numbers) for entry, numbers in meanings.items())
+
+
+def _markets(head: Iterable[str]) -> Iterable[str]:
+    earlier: set[ErrorEntry] = set()
+    for table in TABLES:
+        yield f"## {table.title}"
+        yield _table(head, _rows(table, earlier))
+        inherited = next(
+            (
+                other.title
+                for other in TABLES
+                if other is not table and {*other.rows} & {*table.rows} & earlier
+            ),
+            None,
+        )
+        if inherited:
+            yield INHERITED_NOTE.format(title=inherited)
+        earlier.update(table.rows)
+
+
 def _errors() -> str:
-    head = ("number", "message", "code", "landed", "retry", "scope", "owner", "what to do")
+    head = ("number", "the venue says", "code", "landed", "retry", "scope", "owner", "what to do")
     refusals = ("code", "retry", "scope", "owner", "what to do")
-    other = [*HTTP_STATUSES.items(), *FAULTS.items(), ("unreadable reply", UNREADABLE_REPLY)]
+    other = [
+        *HTTP_STATUSES.items(),
+        ("other 3xx", REDIRECT),
+        ("4xx with an unknown number", UNMAPPED),
+        ("anything else", UNREADABLE_REPLY),
+        *FAULTS.items(),
+    ]
     parts = [
         "# Errors",
         MADE,
@@ -81,11 +119,8 @@ def _errors() -> str:
         ),
         FILTERS_NOTE,
         "## HTTP and transport",
-        _table(("what", *head[2:]), ((name, *_entry(entry)[2:]) for name, entry in other)),
-        "## Binance spot",
-        _table(head, map(_entry, binance_spot.TABLE.rows)),
-        "## Bitrue spot",
-        _table(head, map(_entry, bitrue_spot.TABLE.rows)),
+        _table(("what", *head[2:]), ((name, *_entry(entry, ())[2:]) for name, entry in other)),
+        *_markets(head),
     ]
     return "\n\n".join(parts) + "\n"
 

@@ -1,6 +1,7 @@
 """Errors that no venue owns: HTTP statuses without a readable error body, transport faults, unreadable replies.
 
-`landed` is `NO` only where the status itself proves that the request was turned away at the door.
+`landed` is `NO` only where the status itself proves that the request was turned away at the door. A status that is
+not listed proves nothing: something on the way may have made it up after the venue had the request.
 """
 
 from collections.abc import Mapping
@@ -8,147 +9,134 @@ from typing import Final
 
 from adapters.errors import ErrorEntry, Landed, Owner, Retry, Scope
 
-WAF_BLOCKED: Final = ErrorEntry(
-    code="waf_blocked",
-    landed=Landed.NO,
-    retry=Retry.AFTER_HOLD,
-    scope=Scope.IP,
-    owner=Owner.OPERATOR,
-    hint="The venue's web firewall turned this IP away, usually for five minutes; look for too many bad requests from it.",
-    http_status=403,
+
+def _door(
+    status: int | None,
+    code: str,
+    owner: Owner,
+    hint: str,
+    *,
+    retry: Retry = Retry.NEVER,
+    scope: Scope = Scope.VENUE,
+) -> ErrorEntry:
+    """Describe a request that was turned away before anything worked on it."""
+    return ErrorEntry(
+        code=code, landed=Landed.NO, retry=retry, scope=scope, owner=owner, hint=hint, http_status=status
+    )
+
+
+def _doubt(
+    status: int | None, code: str, hint: str, *, scope: Scope = Scope.VENUE, owner: Owner = Owner.VENUE
+) -> ErrorEntry:
+    """Describe an answer after which the order may exist."""
+    return ErrorEntry(
+        code=code,
+        landed=Landed.UNKNOWN,
+        retry=Retry.AFTER_LOOKUP,
+        scope=scope,
+        owner=owner,
+        hint=f"{hint}; whether the order exists has to be asked.",
+        http_status=status,
+    )
+
+
+_HOLD, _OPERATOR = Retry.AFTER_HOLD, Owner.OPERATOR
+_ADDRESS: Final = "No such path at this address; check the account's base_url and any proxy on the way."
+_SILENT: Final = (
+    "The venue, or something on the way to it, turned the request away and gave no reason that Beeline can read; "
+    "check the account's base_url and any proxy."
 )
-IP_BANNED: Final = ErrorEntry(
-    code="ip_banned",
-    landed=Landed.NO,
-    retry=Retry.AFTER_HOLD,
+
+IP_BANNED: Final = _door(
+    418,
+    "ip_banned",
+    _OPERATOR,
+    "The venue banned this IP for going on after 429; everything on it must stop until the ban ends, or the ban grows.",
+    retry=_HOLD,
     scope=Scope.IP,
-    owner=Owner.OPERATOR,
-    hint="The venue banned this IP for going on after 429; everything on it must stop until the ban ends, or the ban grows.",
-    http_status=418,
-)
-TOO_MANY_REQUESTS: Final = ErrorEntry(
-    code="too_many_requests",
-    landed=Landed.NO,
-    retry=Retry.AFTER_HOLD,
-    scope=Scope.IP,
-    owner=Owner.OPERATOR,
-    hint="The request weight of this IP is used up; find what else calls the venue from it, or lower BEELINE_IP_SHARE.",
-    http_status=429,
 )
 
 HTTP_STATUSES: Final[Mapping[int, ErrorEntry]] = {
     entry.http_status or 0: entry
     for entry in (
-        ErrorEntry(
-            code="key_not_permitted",
-            landed=Landed.NO,
-            retry=Retry.NEVER,
+        _door(400, "rejected_without_reason", _OPERATOR, _SILENT),
+        _door(
+            401,
+            "key_not_permitted",
+            _OPERATOR,
+            "The venue, or a proxy on the way, does not accept this key and does not say why; check the key, its IP "
+            "whitelist and its trading permission.",
             scope=Scope.ACCOUNT,
-            owner=Owner.OPERATOR,
-            hint="The venue does not accept this key; check the key, its IP whitelist and its trading permission.",
-            http_status=401,
-            quarantines=True,
         ),
-        WAF_BLOCKED,
-        ErrorEntry(
-            code="wrong_address",
-            landed=Landed.NO,
-            retry=Retry.NEVER,
-            scope=Scope.VENUE,
-            owner=Owner.OPERATOR,
-            hint="No such path at this address; check the account's base_url and any proxy on the way.",
-            http_status=404,
-        ),
-        ErrorEntry(
-            code="execution_unknown",
-            landed=Landed.UNKNOWN,
-            retry=Retry.AFTER_LOOKUP,
-            scope=Scope.VENUE,
-            owner=Owner.VENUE,
-            hint="The venue gave up waiting for its own backend; whether the order exists has to be asked.",
-            http_status=408,
-        ),
-        ErrorEntry(
-            code="partly_done",
-            landed=Landed.UNKNOWN,
-            retry=Retry.AFTER_LOOKUP,
-            scope=Scope.ORDER,
-            owner=Owner.VENUE,
-            hint="The venue did only a part of the request; what is done has to be asked.",
-            http_status=409,
-        ),
-        IP_BANNED,
-        TOO_MANY_REQUESTS,
-        ErrorEntry(
-            code="region_restricted",
-            landed=Landed.NO,
-            retry=Retry.NEVER,
+        _door(
+            403,
+            "waf_blocked",
+            _OPERATOR,
+            "The venue's web firewall turned this IP away, usually for five minutes; look for too many bad requests "
+            "from it, and whether the venue serves the place it is in.",
+            retry=_HOLD,
             scope=Scope.IP,
-            owner=Owner.OPERATOR,
-            hint="The venue does not serve the place this IP is in; send from another place.",
-            http_status=451,
         ),
+        _door(404, "wrong_address", _OPERATOR, _ADDRESS),
+        _door(405, "wrong_address", _OPERATOR, _ADDRESS),
+        _door(406, "rejected_without_reason", _OPERATOR, _SILENT),
+        _doubt(408, "execution_unknown", "The venue gave up waiting for its own backend"),
+        _doubt(409, "partly_done", "The venue did only a part of the request", scope=Scope.ORDER),
+        _door(412, "rejected_without_reason", _OPERATOR, _SILENT),
+        IP_BANNED,
+        _door(
+            429,
+            "too_many_requests",
+            _OPERATOR,
+            "The request weight of this IP is used up; find what else calls the venue from it, or lower "
+            "BEELINE_IP_SHARE.",
+            retry=_HOLD,
+            scope=Scope.IP,
+        ),
+        _door(
+            451,
+            "region_restricted",
+            _OPERATOR,
+            "The venue does not serve the place this IP is in; send from another place.",
+            scope=Scope.IP,
+        ),
+        _doubt(500, "execution_unknown", "The venue failed while it worked on the request"),
+        _doubt(502, "execution_unknown", "The venue's gateway got no usable answer from what is behind it"),
+        _doubt(503, "execution_unknown", "The venue is overloaded or down, and what it says proves nothing"),
+        _doubt(504, "execution_unknown", "The venue's gateway gave up waiting and the request may go on"),
     )
 }
+"""What a status alone says; the 400s that are not here prove nothing, the 500s are all like 500."""
 
-CLIENT_ERROR: Final = ErrorEntry(
-    code="venue_rejected",
-    landed=Landed.NO,
-    retry=Retry.NEVER,
+UNMAPPED: Final = _door(
+    None,
+    "unmapped_error",
+    Owner.PRODUCER,
+    "The venue rejected the request with a number that Beeline does not know; its own message says why. Please report "
+    "the number.",
     scope=Scope.ORDER,
-    owner=Owner.PRODUCER,
-    hint="The venue rejected the request for a reason that Beeline does not know; its own message says why.",
 )
-SERVER_ERROR: Final = ErrorEntry(
-    code="execution_unknown",
-    landed=Landed.UNKNOWN,
-    retry=Retry.AFTER_LOOKUP,
-    scope=Scope.VENUE,
-    owner=Owner.VENUE,
-    hint="The venue failed while it worked on the request; whether the order exists has to be asked.",
+SERVER_ERROR: Final = HTTP_STATUSES[500]
+REDIRECT: Final = _door(
+    None,
+    "wrong_address",
+    _OPERATOR,
+    "The venue redirects elsewhere, and signed requests are never redirected; check the account's base_url.",
 )
-REDIRECT: Final = ErrorEntry(
-    code="wrong_address",
-    landed=Landed.NO,
-    retry=Retry.NEVER,
-    scope=Scope.VENUE,
-    owner=Owner.OPERATOR,
-    hint="The venue redirects elsewhere, and signed requests are never redirected; check the account's base_url.",
-)
-UNREADABLE_REPLY: Final = ErrorEntry(
-    code="unreadable_reply",
-    landed=Landed.UNKNOWN,
-    retry=Retry.AFTER_LOOKUP,
-    scope=Scope.VENUE,
-    owner=Owner.VENUE,
-    hint="The venue answered with something Beeline cannot read; whether the order exists has to be asked.",
+UNREADABLE_REPLY: Final = _doubt(
+    None, "unreadable_reply", "The venue answered with something Beeline cannot read"
 )
 
 FAULTS: Final[Mapping[str, ErrorEntry]] = {
-    "not_sent": ErrorEntry(
-        code="connection_refused",
-        landed=Landed.NO,
+    "not_sent": _door(
+        None,
+        "connection_refused",
+        _OPERATOR,
+        "No connection to the venue was made and nothing was sent; check the network, DNS and the account's base_url.",
         retry=Retry.AFTER_BACKOFF,
-        scope=Scope.VENUE,
-        owner=Owner.OPERATOR,
-        hint="No connection to the venue was made and nothing was sent; check the network, DNS and the account's base_url.",
     ),
-    "lost": ErrorEntry(
-        code="connection_lost",
-        landed=Landed.UNKNOWN,
-        retry=Retry.AFTER_LOOKUP,
-        scope=Scope.VENUE,
-        owner=Owner.VENUE,
-        hint="The connection broke before the reply was complete; whether the order exists has to be asked.",
-    ),
-    "timeout": ErrorEntry(
-        code="reply_timeout",
-        landed=Landed.UNKNOWN,
-        retry=Retry.AFTER_LOOKUP,
-        scope=Scope.VENUE,
-        owner=Owner.VENUE,
-        hint="No reply came in time; whether the order exists has to be asked.",
-    ),
+    "lost": _doubt(None, "connection_lost", "The connection broke before the reply was complete"),
+    "timeout": _doubt(None, "reply_timeout", "No reply came in time"),
 }
 """By the value of `FaultKind`."""
 
@@ -160,6 +148,9 @@ def http_entry(status: int) -> ErrorEntry:
         return known
     if status >= 500:
         return SERVER_ERROR
-    if status >= 400:
-        return CLIENT_ERROR
-    return REDIRECT if status >= 300 else UNREADABLE_REPLY
+    return REDIRECT if 300 <= status < 400 else UNREADABLE_REPLY
+
+
+def proves_nothing(status: int) -> bool:
+    """Whether a status casts doubt even on a documented reject in the body."""
+    return status >= 500 or (status in HTTP_STATUSES and HTTP_STATUSES[status].landed is Landed.UNKNOWN)

@@ -2,22 +2,21 @@
 
 A row is found by its number, then by its message; numbers clash between venues, so a table never leaves its
 dialect. An HTTP 5xx overrides the row: no dialect proves by it that an order did not land, unless the row
-names that very status.
+names that very status. A number that no row knows is believed to be a reject only under an HTTP 4xx, which venues
+document as turned away; a status without a number counts only where `common.py` names it.
 """
 
 import re
-from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from typing import Final
 
 from adapters.error_tables.common import (
-    CLIENT_ERROR,
     FAULTS,
-    HTTP_STATUSES,
     IP_BANNED,
-    SERVER_ERROR,
+    UNMAPPED,
     UNREADABLE_REPLY,
     http_entry,
+    proves_nothing,
 )
 from adapters.errors import ErrorEntry, Landed, Retry, VenueError
 from adapters.model import Answer, Fault, Reply
@@ -25,6 +24,7 @@ from adapters.wire import integer, read_json, text
 
 _MESSAGE_CHARACTERS: Final = 200
 _BANNED_UNTIL: Final = re.compile(r"banned until (\d{10,16})", re.IGNORECASE)
+_REQUEST_IP: Final = re.compile(r"request ip: ([0-9a-f.:]*[0-9a-f])", re.IGNORECASE)
 _QUOTED_REQUEST: Final = re.compile(
     r"signature|timestamp=|recvWindow=|newClientOrderId=|apikey=", re.IGNORECASE
 )
@@ -33,27 +33,31 @@ _SUCCESS_CODES: Final = frozenset({0, 200})
 _LONGEST_HOLD_S: Final = 7 * 24 * 3600
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ErrorTable:
-    """The rows of one dialect."""
+    """The rows of one market of one venue: `market` names it in data, `title` to people."""
 
+    market: str
+    title: str
     rows: tuple[ErrorEntry, ...]
-    _by_code: dict[int, list[tuple[re.Pattern[str] | None, ErrorEntry]]] = field(init=False, repr=False)
+    _by_code: dict[int | None, list[tuple[re.Pattern[str] | None, ErrorEntry]]] = field(
+        init=False, repr=False
+    )
 
     def __post_init__(self) -> None:
-        by_code: dict[int, list[tuple[re.Pattern[str] | None, ErrorEntry]]] = {}
+        by_code: dict[int | None, list[tuple[re.Pattern[str] | None, ErrorEntry]]] = {}
         # Rows with a pattern first, in the order written; the sort is stable.
         for row in sorted(self.rows, key=lambda row: row.pattern is None):
-            if row.venue_code is not None:
-                pattern = re.compile(row.pattern, re.IGNORECASE) if row.pattern else None
-                by_code.setdefault(row.venue_code, []).append((pattern, row))
+            pattern = re.compile(row.pattern, re.IGNORECASE) if row.pattern else None
+            by_code.setdefault(row.venue_code, []).append((pattern, row))
         object.__setattr__(self, "_by_code", by_code)
 
-    def find(self, code: int, message: str) -> ErrorEntry | None:
-        """Return the first row that matches a number and a message."""
-        for pattern, row in self._by_code.get(code, ()):
-            if pattern is None or pattern.search(message):
-                return row
+    def find(self, code: int | None, message: str, status: int = 400) -> ErrorEntry | None:
+        """Return the first row that matches a number, a message and an HTTP status; then one that needs no number."""
+        for number in (code, None):
+            for pattern, row in self._by_code.get(number, ()):
+                if row.http_status in (None, status) and (pattern is None or pattern.search(message)):
+                    return row
         return None
 
     def error(self, answer: Answer) -> VenueError | None:
@@ -87,15 +91,16 @@ class ErrorTable:
             http_status=reply.status,
             hold_ms=_retry_after_ms(reply),
             banned_until_ms=int(banned[1]) if banned else None,
+            detail=_detail(message or ""),
         )
 
     def _entry(self, status: int, code: int | None, message: str) -> ErrorEntry:
         if status == IP_BANNED.http_status:
             return IP_BANNED
-        row = None if code is None else self.find(code, message)
+        row = self.find(code, message, status)
         if row is None:
-            return http_entry(status) if code is None or status >= 300 else _unmapped(code)
-        return _doubted(row) if status >= 500 and status != row.http_status else row
+            return http_entry(status) if code is None else _unmapped(status)
+        return _doubted(row) if proves_nothing(status) and row.http_status is None else row
 
 
 def _clean(message: str | None) -> str | None:
@@ -108,9 +113,19 @@ def _clean(message: str | None) -> str | None:
     return _KEY_LIKE.sub("[key]", message)[:_MESSAGE_CHARACTERS]
 
 
-def _unmapped(code: int) -> ErrorEntry:
-    """Classify an unknown number under HTTP 2xx: negative ones are rejects by convention, others could be anything."""
-    return CLIENT_ERROR if code < 0 else SERVER_ERROR
+def _detail(message: str) -> str | None:
+    """Say what the hint cannot know: the address that the venue saw, which futures add to -2015."""
+    seen = _REQUEST_IP.search(message)
+    return f"The venue saw the request come from {seen[1]}" if seen else None
+
+
+def _unmapped(status: int) -> ErrorEntry:
+    """Classify a number that no row knows: a reject under a 4xx, unless that very status means more."""
+    row = http_entry(status)
+    if not 400 <= status < 500:
+        return row
+    says_more = row.retry is Retry.AFTER_HOLD or proves_nothing(status)
+    return row if says_more else UNMAPPED
 
 
 def _doubted(row: ErrorEntry) -> ErrorEntry:
@@ -122,11 +137,3 @@ def _doubted(row: ErrorEntry) -> ErrorEntry:
 def _retry_after_ms(reply: Reply) -> int | None:
     seconds = integer(reply.headers.get("retry-after"))
     return None if seconds is None or seconds < 0 else min(seconds, _LONGEST_HOLD_S) * 1000
-
-
-def all_rows(table: ErrorTable) -> Iterable[ErrorEntry]:
-    """Return everything a venue's errors can be classified as, the shared layers last."""
-    yield from table.rows
-    yield from HTTP_STATUSES.values()
-    yield from FAULTS.values()
-    yield from (CLIENT_ERROR, SERVER_ERROR, UNREADABLE_REPLY)

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 from adapters import venues
 from adapters.base import Adapter
+from adapters.error_tables.catalogue import TABLES
 from adapters.errors import VenueError
 from adapters.model import (
     Absent,
@@ -109,6 +110,13 @@ def test_a_venue_names_itself_its_address_and_its_limits(venue: Adapter) -> None
     assert not venue.base_url.endswith("/")
     assert {LimitKind.REQUEST_WEIGHT, LimitKind.ORDERS} <= {limit.kind for limit in venue.fallback_limits}
     assert all(limit.limit > 0 and limit.interval_s > 0 for limit in venue.fallback_limits)
+
+
+@every_venue
+def test_what_a_venue_s_errors_mean_stands_in_a_table_that_everybody_is_shown(venue: Adapter) -> None:
+    assert venue.error_table in TABLES
+    answer = a_reply({"code": -1022, "msg": "Signature for this request is not valid."}, 400)
+    assert venue.error(answer) == venue.error_table.error(answer)
 
 
 @every_venue
