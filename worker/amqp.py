@@ -10,6 +10,7 @@ about the client library stays here:
 - Publishing is mandatory and confirmed, a returned message raises, and a timeout says nothing about what the
   broker did: the channel is given up, and the caller publishes again elsewhere.
 - A consumer that the broker cancels is a lost line, never consumed again under the same tag.
+- Before Python 3.12 the client's time limits swallow a cancellation that arrives together with the broker's reply.
 """
 
 import asyncio
@@ -321,9 +322,11 @@ def _without_url(error: BaseException) -> str:
 
 
 async def guarded(awaitable: Awaitable[T]) -> T:
-    """Await the client library and turn its exceptions into ours."""
+    """Await the client library and turn its exceptions into ours; a cancellation that it swallowed still cancels."""
+    task = asyncio.current_task()
+    cancelled_before = task.cancelling() if task else 0
     try:
-        return await awaitable
+        result = await awaitable
     except aiormq.exceptions.PublishError:
         raise UnroutableError("no queue took the message") from None
     except (
@@ -339,6 +342,9 @@ async def guarded(awaitable: Awaitable[T]) -> T:
         if type(error) is not Exception:
             raise
         raise BrokerError("the channel went away") from None
+    if task is not None and task.cancelling() > cancelled_before:
+        raise asyncio.CancelledError
+    return result
 
 
 def _read(delivered: DeliveredMessage) -> Message:
