@@ -5,7 +5,8 @@ import json
 import os
 import signal
 import sys
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -35,8 +36,12 @@ class Done:
         return [json.loads(line) for line in self.output.splitlines()]
 
 
-async def _start(environment: Mapping[str, str], *arguments: str) -> asyncio.subprocess.Process:
-    return await asyncio.create_subprocess_exec(
+@asynccontextmanager
+async def _start(
+    environment: Mapping[str, str], *arguments: str
+) -> AsyncIterator[asyncio.subprocess.Process]:
+    """Hold a running command; with a test that fails, it and its children end too."""
+    process = await asyncio.create_subprocess_exec(
         sys.executable,
         "-m",
         "worker",
@@ -46,11 +51,18 @@ async def _start(environment: Mapping[str, str], *arguments: str) -> asyncio.sub
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
     )
+    try:
+        yield process
+    finally:
+        if process.returncode is None:
+            for child in psutil.Process(process.pid).children():
+                child.kill()
+            process.kill()
+            await process.communicate()
 
 
 async def _run(environment: Mapping[str, str], *arguments: str, stdin: str = "") -> Done:
-    process = await _start(environment, *arguments)
-    async with asyncio.timeout(PATIENCE_S):
+    async with _start(environment, *arguments) as process, asyncio.timeout(PATIENCE_S):
         output, errors = await process.communicate(stdin.encode())
     return Done(code=process.returncode or 0, output=output.decode(), errors=errors.decode())
 
@@ -136,13 +148,14 @@ async def test_empty_standard_input_is_a_usage_error(rig: Rig) -> None:
 async def test_outcomes_are_followed_without_taking_them_from_anybody(rabbit: RabbitNode, rig: Rig) -> None:
     await rig.start_worker()
     environment = _short(rig) | {"COLUMNS": "200"}
-    process = await _start(environment, "outcomes", "--status", "filled", "--count", "2", "--json")
-    await _until_followed(rabbit, rig)
-    await rig.follow_outcomes()
-    for signal_ in (rig.a_signal(), rig.a_signal(quantity="0"), rig.a_signal()):
-        await rig.publish(signal_)
-    async with asyncio.timeout(PATIENCE_S):
-        output, _ = await process.communicate()
+    following = "outcomes", "--status", "filled", "--count", "2", "--json"
+    async with _start(environment, *following) as process:
+        await _until_followed(rabbit, rig)
+        await rig.follow_outcomes()
+        for signal_ in (rig.a_signal(), rig.a_signal(quantity="0"), rig.a_signal()):
+            await rig.publish(signal_)
+        async with asyncio.timeout(PATIENCE_S):
+            output, _ = await process.communicate()
     assert process.returncode == Exit.DONE
     shown = [json.loads(line)["status"] for line in output.decode().splitlines()]
     assert shown == ["filled", "filled"]
@@ -151,11 +164,11 @@ async def test_outcomes_are_followed_without_taking_them_from_anybody(rabbit: Ra
 
 async def test_an_interrupt_ends_following_with_its_exit_code(rabbit: RabbitNode, rig: Rig) -> None:
     await _run(rig.environment(), "topology")
-    process = await _start(_short(rig), "outcomes")
-    await _until_followed(rabbit, rig)
-    process.send_signal(signal.SIGINT)
-    async with asyncio.timeout(PATIENCE_S):
-        output, errors = await process.communicate()
+    async with _start(_short(rig), "outcomes") as process:
+        await _until_followed(rabbit, rig)
+        process.send_signal(signal.SIGINT)
+        async with asyncio.timeout(PATIENCE_S):
+            output, errors = await process.communicate()
     assert (process.returncode, output, errors) == (Exit.INTERRUPTED, b"", b"")
 
 
@@ -211,10 +224,10 @@ async def test_the_demo_keeps_the_promise_and_leaves_nothing_behind(
 async def test_an_interrupted_demo_leaves_nothing_running(
     rabbit: RabbitNode, amqp_url: str, tmp_path: Path
 ) -> None:
-    process = await _start(_plain(amqp_url, tmp_path), "demo", "--signals", "5000")
-    assert process.stdout is not None
+    environment = _plain(amqp_url, tmp_path)
     children: list[psutil.Process] = []
-    async with asyncio.timeout(PATIENCE_S):
+    async with _start(environment, "demo", "--signals", "5000") as process, asyncio.timeout(PATIENCE_S):
+        assert process.stdout is not None
         async for line in process.stdout:
             if b"publishing" in line:
                 children = psutil.Process(process.pid).children()
