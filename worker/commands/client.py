@@ -57,7 +57,7 @@ async def check_namespace(link: AmqpLink, names: Names) -> None:
                 "Check --namespace (BEELINE_NAMESPACE) and --amqp-url, or declare it: "
                 f"beeline topology --namespace {names.namespace}",
             ) from None
-    await channel.close()
+    await guarded(channel.close())
 
 
 class Producer:
