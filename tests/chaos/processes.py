@@ -20,7 +20,7 @@ import orjson
 from tests.chaos.proxy import Proxy
 
 ROOT: Final = Path(__file__).parents[2]
-START_TIMEOUT_S: Final = 60.0
+START_TIMEOUT_S: Final = 120.0
 DRAIN_TIMEOUT_S: Final = 90.0
 
 

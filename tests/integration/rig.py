@@ -25,7 +25,7 @@ from adapters.sandbox.model import Dialect
 from adapters.sandbox.server import SandboxServer, serve
 from worker.core.outcome import client_order_id
 
-PATIENCE_S = 60.0
+PATIENCE_S = 150.0
 NAMESPACE = "beeline"
 
 

@@ -19,7 +19,7 @@ import orjson
 from worker.commands.shell import CommandError, Exit
 from worker.settings import PREFIX
 
-START_TIMEOUT_S: Final = 30.0
+START_TIMEOUT_S: Final = 60.0
 STOP_TIMEOUT_S: Final = 8.0
 POLL_S: Final = 0.05
 LAST_LINES: Final = 8
