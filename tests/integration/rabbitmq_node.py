@@ -167,7 +167,11 @@ class RabbitNode:
 
     def _node(self, command: str, *arguments: str) -> str:
         done = subprocess.run(
-            [_NODE, command, self.folder, *arguments], check=False, capture_output=True, text=True, timeout=60
+            [_NODE, command, self.folder, *arguments],
+            check=False,
+            capture_output=True,
+            text=True,
+            timeout=180,
         )
         if done.returncode != 0:
             raise RabbitNodeError(f"node.sh {command} failed\n{done.stdout}{done.stderr}")
