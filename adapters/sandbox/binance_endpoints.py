@@ -25,7 +25,7 @@ _ORDER_NAMES: Final = (
 )
 
 
-def _endpoint(
+def make_endpoint(
     name: str,
     handler: str,
     weight: int | Callable[[Mapping[str, str]], int],
@@ -37,6 +37,7 @@ def _endpoint(
     enters_engine: bool = False,
     places_order: bool = False,
 ) -> Endpoint:
+    """Build an endpoint from names of parameters separated by blanks."""
     names = frozenset(known.split()) | frozenset(mandatory.split())
     return Endpoint(
         name=name,
@@ -53,26 +54,26 @@ def _endpoint(
 
 _PAGE: Final = "startTime endTime limit"
 ENDPOINTS: Final[Mapping[tuple[str, str], Endpoint]] = {
-    ("GET", "/api/v3/ping"): _endpoint("ping", "ping", 1, is_signed=False),
-    ("GET", "/api/v3/time"): _endpoint("time", "time", 1, is_signed=False),
-    ("GET", "/api/v3/exchangeInfo"): _endpoint(
+    ("GET", "/api/v3/ping"): make_endpoint("ping", "ping", 1, is_signed=False),
+    ("GET", "/api/v3/time"): make_endpoint("time", "time", 1, is_signed=False),
+    ("GET", "/api/v3/exchangeInfo"): make_endpoint(
         "exchangeInfo",
         "exchange_info",
         20,
         "symbol symbols permissions showPermissionSets symbolStatus",
         is_signed=False,
     ),
-    ("GET", "/api/v3/ticker/price"): _endpoint(
+    ("GET", "/api/v3/ticker/price"): make_endpoint(
         "ticker/price",
         "ticker_price",
         lambda values: 2 if "symbol" in values else 4,
         "symbol symbols symbolStatus",
         is_signed=False,
     ),
-    ("GET", "/api/v3/avgPrice"): _endpoint(
+    ("GET", "/api/v3/avgPrice"): make_endpoint(
         "avgPrice", "average_price", 2, mandatory="symbol", is_signed=False
     ),
-    ("POST", "/api/v3/order"): _endpoint(
+    ("POST", "/api/v3/order"): make_endpoint(
         "order",
         "place",
         1,
@@ -82,7 +83,7 @@ ENDPOINTS: Final[Mapping[tuple[str, str], Endpoint]] = {
         enters_engine=True,
         places_order=True,
     ),
-    ("POST", "/api/v3/order/test"): _endpoint(
+    ("POST", "/api/v3/order/test"): make_endpoint(
         "order/test",
         "check_order",
         lambda values: 20 if values.get("computeCommissionRates") == "true" else 1,
@@ -90,8 +91,10 @@ ENDPOINTS: Final[Mapping[tuple[str, str], Endpoint]] = {
         mandatory="symbol side type",
         needs_trading=True,
     ),
-    ("GET", "/api/v3/order"): _endpoint("order", "query", 4, "orderId origClientOrderId", mandatory="symbol"),
-    ("DELETE", "/api/v3/order"): _endpoint(
+    ("GET", "/api/v3/order"): make_endpoint(
+        "order", "query", 4, "orderId origClientOrderId", mandatory="symbol"
+    ),
+    ("DELETE", "/api/v3/order"): make_endpoint(
         "order",
         "cancel",
         1,
@@ -100,26 +103,26 @@ ENDPOINTS: Final[Mapping[tuple[str, str], Endpoint]] = {
         needs_trading=True,
         enters_engine=True,
     ),
-    ("GET", "/api/v3/openOrders"): _endpoint(
+    ("GET", "/api/v3/openOrders"): make_endpoint(
         "openOrders", "open_orders", lambda values: 6 if "symbol" in values else 80, "symbol"
     ),
-    ("DELETE", "/api/v3/openOrders"): _endpoint(
+    ("DELETE", "/api/v3/openOrders"): make_endpoint(
         "openOrders", "cancel_all", 1, mandatory="symbol", needs_trading=True, enters_engine=True
     ),
-    ("GET", "/api/v3/allOrders"): _endpoint(
+    ("GET", "/api/v3/allOrders"): make_endpoint(
         "allOrders", "all_orders", 20, f"orderId {_PAGE}", mandatory="symbol"
     ),
-    ("GET", "/api/v3/myTrades"): _endpoint(
+    ("GET", "/api/v3/myTrades"): make_endpoint(
         "myTrades",
         "my_trades",
         lambda values: 5 if "orderId" in values else 20,
         f"orderId fromId {_PAGE}",
         mandatory="symbol",
     ),
-    ("GET", "/api/v3/account"): _endpoint("account", "account", 20, "omitZeroBalances"),
-    ("GET", "/api/v3/account/commission"): _endpoint(
+    ("GET", "/api/v3/account"): make_endpoint("account", "account", 20, "omitZeroBalances"),
+    ("GET", "/api/v3/account/commission"): make_endpoint(
         "account/commission", "commission", 20, mandatory="symbol"
     ),
-    ("GET", "/api/v3/rateLimit/order"): _endpoint("rateLimit/order", "order_counts", 40),
-    ("GET", "/sapi/v1/account/apiRestrictions"): _endpoint("apiRestrictions", "api_restrictions", 1),
+    ("GET", "/api/v3/rateLimit/order"): make_endpoint("rateLimit/order", "order_counts", 40),
+    ("GET", "/sapi/v1/account/apiRestrictions"): make_endpoint("apiRestrictions", "api_restrictions", 1),
 }

@@ -11,7 +11,7 @@ from enum import StrEnum
 from typing import Final, TypeVar
 
 from adapters.sandbox.book import Market
-from adapters.sandbox.model import Dialect, NewOrder, OrderType, Side, TimeInForce
+from adapters.sandbox.model import Dialect, FuturesType, NewOrder, OrderType, Side, TimeInForce
 from adapters.sandbox.venue import Endpoint, VenueError, check_timing
 from adapters.sandbox.wire import WireParameters
 
@@ -30,11 +30,12 @@ _SYMBOL: Final = re.compile(r"(?:(?![a-z])[\w.-]){1,50}")
 _NUMBER: Final = re.compile(r"[0-9]{1,20}")
 
 _Enum = TypeVar("_Enum", bound=StrEnum)
-_Check = tuple[re.Pattern[str], str]
-_CHECKS: Final[Mapping[str, _Check]] = {
-    **dict.fromkeys(
-        ("quantity", "quoteOrderQty", "price", "stopPrice", "icebergQty"), (_DECIMAL, _DECIMAL_RANGE)
-    ),
+Look = tuple[re.Pattern[str], str]
+DECIMAL_LOOK: Final[Look] = (_DECIMAL, _DECIMAL_RANGE)
+NUMBER_LOOK: Final[Look] = (_NUMBER, _NUMBER_RANGE)
+SYMBOL_LOOK: Final[Look] = (_SYMBOL, _SYMBOL_RANGE)
+LOOKS: Final[Mapping[str, Look]] = {
+    **dict.fromkeys(("quantity", "quoteOrderQty", "price", "stopPrice", "icebergQty"), DECIMAL_LOOK),
     **dict.fromkeys(("newClientOrderId", "origClientOrderId"), (_CLIENT_ID, _CLIENT_ID_RANGE)),
     **dict.fromkeys(
         (
@@ -48,11 +49,12 @@ _CHECKS: Final[Mapping[str, _Check]] = {
             "strategyType",
             "trailingDelta",
         ),
-        (_NUMBER, _NUMBER_RANGE),
+        NUMBER_LOOK,
     ),
     "recvWindow": (_WINDOW, _DECIMAL_RANGE),
-    "symbol": (_SYMBOL, _SYMBOL_RANGE),
+    "symbol": SYMBOL_LOOK,
 }
+_TIMES_IN_FORCE: Final = frozenset({TimeInForce.GTC, TimeInForce.IOC, TimeInForce.FOK})
 _RESPONSE_TYPES: Final = frozenset({"ACK", "RESULT", "FULL"})
 _PREVENTION_MODES: Final = frozenset(
     {"NONE", "EXPIRE_MAKER", "EXPIRE_TAKER", "EXPIRE_BOTH", "DECREMENT", "TRANSFER"}
@@ -77,7 +79,7 @@ _FORBIDDEN: Final[Mapping[OrderType, tuple[str, ...]]] = {
 }
 
 
-def check_form(endpoint: Endpoint, parameters: WireParameters) -> None:
+def check_form(endpoint: Endpoint, parameters: WireParameters, looks: Mapping[str, Look] = LOOKS) -> None:
     """Check names and looks; raises `VenueError` with a code from -1100 to -1131."""
     values = parameters.values
     if parameters.has_duplicates:
@@ -93,15 +95,14 @@ def check_form(endpoint: Endpoint, parameters: WireParameters) -> None:
         if parameters.signature is None:
             raise missing("signature")
     for name, value in values.items():
-        _check_look(name, value)
+        _check_look(name, value, looks.get(name))
 
 
-def _check_look(name: str, value: str) -> None:
+def _check_look(name: str, value: str, look: Look | None) -> None:
     if not value:
         raise VenueError(400, -1105, f"Parameter '{name}' was empty.")
-    check = _CHECKS.get(name)
-    if check is not None and check[0].fullmatch(value) is None:
-        text = f"Illegal characters found in parameter '{name}'; legal range is '{check[1]}'."
+    if look is not None and look[0].fullmatch(value) is None:
+        text = f"Illegal characters found in parameter '{name}'; legal range is '{look[1]}'."
         raise VenueError(400, -1100, text)
 
 
@@ -132,9 +133,11 @@ def read_order(
     values: Mapping[str, str], account: str, markets: Mapping[str, Market], auto_id: str
 ) -> NewOrder:
     """Turn a placement's parameters into an order; raises `VenueError` from -1102 to -1121."""
-    kind = _enumerated(OrderType, values["type"], -1116, "Invalid orderType.")
-    side = _enumerated(Side, values["side"], -1117, "Invalid side.")
-    time_in_force = _enumerated(TimeInForce, values.get("timeInForce", "GTC"), -1115, "Invalid timeInForce.")
+    kind = enumerated(OrderType, values["type"], -1116, "Invalid orderType.")
+    side = enumerated(Side, values["side"], -1117, "Invalid side.")
+    time_in_force = enumerated(TimeInForce, values.get("timeInForce", "GTC"), -1115, "Invalid timeInForce.")
+    if time_in_force not in _TIMES_IN_FORCE:
+        raise VenueError(400, -1115, "Invalid timeInForce.")
     if values["symbol"] not in markets:
         raise VenueError(400, -1121, "Invalid symbol.")
     _check_needed(kind, values)
@@ -164,7 +167,7 @@ def read_order(
     )
 
 
-def response_type(values: Mapping[str, str], kind: OrderType) -> str:
+def response_type(values: Mapping[str, str], kind: OrderType | FuturesType) -> str:
     """Return the shape of the placement's reply: FULL by default for MARKET and LIMIT, ACK for the others."""
     chosen = values.get("newOrderRespType")
     if chosen is not None:
@@ -172,7 +175,8 @@ def response_type(values: Mapping[str, str], kind: OrderType) -> str:
     return "FULL" if kind in {OrderType.MARKET, OrderType.LIMIT} else "ACK"
 
 
-def _enumerated(kind: type[_Enum], text: str, code: int, message: str) -> _Enum:
+def enumerated(kind: type[_Enum], text: str, code: int, message: str) -> _Enum:
+    """Read a value of an enumeration; raises `VenueError` with the given code."""
     try:
         return kind(text)
     except ValueError:

@@ -11,13 +11,14 @@ from typing import Any, Final
 
 from adapters.sandbox.binance_calls import REFUSALS, BinanceCalls
 from adapters.sandbox.binance_endpoints import ENDPOINTS
+from adapters.sandbox.binance_keys import authorised, check_signature
 from adapters.sandbox.binance_limits import BinanceMeter
 from adapters.sandbox.binance_params import (
     check_form,
     check_time,
     window_us,
 )
-from adapters.sandbox.config import AccountConfig
+from adapters.sandbox.config import LimitConfig
 from adapters.sandbox.engine import Moment
 from adapters.sandbox.model import (
     Dialect,
@@ -27,17 +28,14 @@ from adapters.sandbox.model import (
 )
 from adapters.sandbox.venue import (
     Call,
-    Endpoint,
     VenueError,
     VenueState,
     html_reply,
-    is_signature_valid,
     json_reply,
     to_microseconds,
 )
-from adapters.sandbox.wire import WireParameters, read_parameters
+from adapters.sandbox.wire import read_parameters
 
-_KEY_LENGTHS: Final = range(32, 129)
 _UNKNOWN_TEXTS: Final[Mapping[int, str]] = {
     -1000: "An unknown error occurred while processing the request.",
     -1001: "Internal error; unable to process your request. Please try again.",
@@ -77,10 +75,10 @@ class BinanceSpot:
             window = window_us(parameters.values)
             account = None
             if endpoint.is_signed:
-                account = self._authorised(request, endpoint)
+                account = authorised(request, endpoint, Dialect.BINANCE, self._state.by_key)
                 timestamp_us = to_microseconds(int(parameters.values["timestamp"]))
                 check_time(timestamp_us, window, venue_ms)
-                _check_signature(account, parameters)
+                check_signature(account, parameters)
         except VenueError as error:
             return self._refused(error, request, weight, venue_ms)
         return Call(
@@ -120,7 +118,7 @@ class BinanceSpot:
         error = self.meter.banned(until_ms, venue_ms)
         return json_reply({"code": error.code, "msg": error.message}, error.headers, error.status)
 
-    def unavailable_reply(self) -> SandboxReply:
+    def unavailable_reply(self, _code: int) -> SandboxReply:
         """Return the 503 of a request that was not executed."""
         return json_reply({"code": -1001, "msg": "Service Unavailable."}, status=503)
 
@@ -129,6 +127,10 @@ class BinanceSpot:
         return json_reply(
             {"code": code, "msg": _UNKNOWN_TEXTS.get(code, _UNKNOWN_TEXTS[-1000])}, status=status
         )
+
+    def configure(self, limits: LimitConfig) -> None:
+        """Take new limits."""
+        self.meter.configure(limits)
 
     def ban(self, ip: str, until_ms: int) -> None:
         """Ban an IP from this venue."""
@@ -142,20 +144,6 @@ class BinanceSpot:
         """Return what the windows count now."""
         return self.meter.usage(venue_ms)
 
-    def _authorised(self, request: SandboxRequest, endpoint: Endpoint) -> AccountConfig:
-        key = request.header("X-MBX-APIKEY")
-        if key is None or not key.isalnum() or len(key) not in _KEY_LENGTHS:
-            raise VenueError(401, -2014, "API-key format invalid.")
-        account = self._state.by_key.get(key)
-        refused = VenueError(401, -2015, "Invalid API-key, IP, or permissions for action.")
-        if account is None or account.dialect is not Dialect.BINANCE:
-            raise refused
-        if account.allowed_ips and request.ip not in account.allowed_ips:
-            raise refused
-        if not (account.can_trade if endpoint.needs_trading else account.can_read):
-            raise refused
-        return account
-
     def _refused(
         self, error: VenueError, request: SandboxRequest, weight: int, venue_ms: int
     ) -> SandboxReply:
@@ -166,8 +154,3 @@ class BinanceSpot:
         self._state.errors[f"binance {error.status} {error.code}"] += 1
         headers = self.meter.weight_headers(request, venue_ms) | dict(error.headers)
         return json_reply({"code": error.code, "msg": error.message}, headers, error.status)
-
-
-def _check_signature(account: AccountConfig, parameters: WireParameters) -> None:
-    if not is_signature_valid(account, parameters):
-        raise VenueError(400, -1022, "Signature for this request is not valid.")

@@ -19,7 +19,7 @@ from adapters.sandbox.bitrue_params import (
     read_order,
 )
 from adapters.sandbox.book import Market
-from adapters.sandbox.config import AccountConfig, BitrueQuirks
+from adapters.sandbox.config import AccountConfig, BitrueQuirks, LimitConfig
 from adapters.sandbox.engine import Moment
 from adapters.sandbox.model import (
     Dialect,
@@ -106,7 +106,7 @@ class BitrueSpot:
         """Return the 418 of a ban, with its end in the text."""
         return _error_body(418, -1003, f"Way too many requests; IP banned until {until_ms}.")
 
-    def unavailable_reply(self) -> SandboxReply:
+    def unavailable_reply(self, _code: int) -> SandboxReply:
         """Return the 503 of a request that was not executed; Bitrue's says no more than that."""
         return self.unknown_reply(503, 503)
 
@@ -115,6 +115,10 @@ class BitrueSpot:
         if status == 503:
             return _error_body(503, 503, "Service not available.")
         return _error_body(status, -1016, "Service not available.")
+
+    def configure(self, limits: LimitConfig) -> None:
+        """Take new limits."""
+        self.meter.configure(limits)
 
     def ban(self, ip: str, until_ms: int) -> None:
         """Ban an IP from this venue."""

@@ -79,10 +79,20 @@ class BitrueLimits:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class UsdmLimits:
+    """Weight per IP and orders per account on USD-M futures, in fixed windows; no fill gives count back."""
+
+    weight_per_minute: int = 2400
+    orders_per_10_seconds: int = 300
+    orders_per_minute: int = 1200
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class LimitConfig:
     """All limits. After `ban_after` refusals in a window an IP is banned, each time twice as long."""
 
     binance: BinanceLimits = field(default_factory=BinanceLimits)
+    binance_usdm: UsdmLimits = field(default_factory=UsdmLimits)
     bitrue: BitrueLimits = field(default_factory=BitrueLimits)
     ban_after: int = 10
     first_ban_ms: int = 120_000
@@ -102,6 +112,13 @@ class BitrueQuirks:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class UsdmQuirks:
+    """Behaviour of USD-M futures that changed: since mid-2026 acks tell neither average nor value."""
+
+    averages_in_acks: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SandboxConfig:
     """Everything that a sandbox starts from; the control API changes copies of it later."""
 
@@ -109,11 +126,15 @@ class SandboxConfig:
     port: int = 0
     seed: int = 0
     symbols: tuple[SymbolConfig, ...] = ()
+    contracts: tuple[SymbolConfig, ...] = ()
     accounts: tuple[AccountConfig, ...] = ()
     limits: LimitConfig = field(default_factory=LimitConfig)
     bitrue: BitrueQuirks = field(default_factory=BitrueQuirks)
+    binance_usdm: UsdmQuirks = field(default_factory=UsdmQuirks)
     maker_fee: Decimal = Decimal("0.001")
     taker_fee: Decimal = Decimal("0.001")
+    usdm_maker_fee: Decimal = Decimal("0.0002")
+    usdm_taker_fee: Decimal = Decimal("0.0005")
     visibility_lag_ms: int = 0
     trust_forwarded_ip: bool = False
 
@@ -149,6 +170,41 @@ DEFAULT_SYMBOLS: Final = (
     _symbol("LTC", "BTC", "0.001200", "0.000001", "0.001"),
     _symbol("ETH", "BTC", "0.04900", "0.00001", "0.0001"),
 )
+
+
+def _contract(
+    base: str, price: str, tick: str, step: str, *, min_price: str, min_notional: int
+) -> SymbolConfig:
+    return SymbolConfig(
+        symbol=f"{base}USDT",
+        base=base,
+        quote="USDT",
+        price=Decimal(price),
+        tick=Decimal(tick),
+        step=Decimal(step),
+        min_quantity=Decimal(step),
+        min_price=Decimal(min_price),
+        max_price=Decimal(4_529_764),
+        min_notional=Decimal(min_notional),
+        percent_price_up=Decimal("1.05"),
+        percent_price_down=Decimal("0.95"),
+    )
+
+
+DEFAULT_CONTRACTS: Final = (
+    _contract("BTC", "65000.00", "0.10", "0.001", min_price="556.80", min_notional=100),
+    _contract("ETH", "3200.00", "0.01", "0.001", min_price="39.86", min_notional=20),
+    _contract("BNB", "600.00", "0.010", "0.01", min_price="6.600", min_notional=5),
+    _contract("SOL", "150.00", "0.0100", "0.01", min_price="0.4200", min_notional=5),
+    _contract("XRP", "0.5200", "0.0001", "0.1", min_price="0.0143", min_notional=5),
+    _contract("DOGE", "0.12000", "0.00001", "1", min_price="0.00244", min_notional=5),
+)
+
+DEFAULT_NAMES: Final[Mapping[Dialect, tuple[str, ...]]] = {
+    Dialect.BINANCE: ("main",),
+    Dialect.BITRUE: ("main-bitrue",),
+}
+"""The accounts of a sandbox that was not told any."""
 
 DEFAULT_BALANCES: Final[Mapping[str, Decimal]] = {
     "USDT": Decimal(100_000_000),
@@ -200,9 +256,17 @@ def default_config(
     """Return a sandbox with the default symbols and either the given accounts or one on each venue."""
     chosen = tuple(accounts) or (
         make_account("main", Dialect.BINANCE, seed=seed),
+        make_account("main-usdm", Dialect.BINANCE_USDM, seed=seed),
         make_account("main-bitrue", Dialect.BITRUE, seed=seed),
     )
-    return SandboxConfig(host=host, port=port, seed=seed, symbols=DEFAULT_SYMBOLS, accounts=chosen)
+    return SandboxConfig(
+        host=host,
+        port=port,
+        seed=seed,
+        symbols=DEFAULT_SYMBOLS,
+        contracts=DEFAULT_CONTRACTS,
+        accounts=chosen,
+    )
 
 
 def render_accounts_toml(accounts: Iterable[AccountConfig], base_url: str) -> str:

@@ -16,6 +16,7 @@ from adapters.sandbox.config import AccountConfig, make_account, render_accounts
 from adapters.sandbox.exchange import Exchange
 from adapters.sandbox.faults import FaultCatalogue, FaultKind, FaultRule, every_kind
 from adapters.sandbox.model import Dialect, SandboxReply, SandboxRequest
+from adapters.sandbox.usdm_account import MARGIN_ASSET
 from adapters.sandbox.venue import json_reply
 
 PREFIX: Final = "/sandbox/"
@@ -52,6 +53,8 @@ class Control:
             ("GET", "limits"): self._limits,
             ("POST", "limits"): self._set_limits,
             ("POST", "bitrue"): self._set_bitrue,
+            ("POST", "binance_usdm"): self._set_usdm,
+            ("GET", "positions"): self._positions,
             ("POST", "visibility"): self._set_visibility,
             ("GET", "accounts"): self._accounts,
             ("POST", "accounts"): self._add_account,
@@ -131,16 +134,32 @@ class Control:
         return asdict(self._exchange.state.config.limits)
 
     def _accounts(self, _given: dict[str, Any], _now_ms: int) -> Any:
-        wallets = self._exchange.engine.wallets
         return [
-            asdict(account)
-            | {
-                "balances": {
-                    asset: {"free": balance.free, "locked": balance.locked}
-                    for asset, balance in wallets[account.name].balances.items()
-                }
-            }
+            asdict(account) | {"balances": self._balances(account.name)}
             for account in self._exchange.accounts()
+        ]
+
+    def _balances(self, name: str) -> dict[str, dict[str, Decimal]]:
+        futures = self._exchange.futures.accounts.get(name)
+        if futures is not None:
+            return {MARGIN_ASSET: {"free": futures.balance - futures.reserved, "locked": futures.reserved}}
+        return {
+            asset: {"free": balance.free, "locked": balance.locked}
+            for asset, balance in self._exchange.engine.wallets[name].balances.items()
+        }
+
+    def _positions(self, _given: dict[str, Any], _now_ms: int) -> Any:
+        return [
+            {
+                "account": name,
+                "symbol": symbol,
+                "position_side": side,
+                "quantity": held.quantity,
+                "entry_price": held.entry_price,
+            }
+            for name, account in self._exchange.futures.accounts.items()
+            for (symbol, side), held in account.positions.items()
+            if held.quantity
         ]
 
     # -- changing
@@ -177,11 +196,12 @@ class Control:
         return {"offset_ms": clock.offset_ms(now_ms), "drift_ppm": clock.drift_ppm}
 
     def _set_price(self, given: dict[str, Any], now_ms: int) -> Any:
-        _only(given, "symbol", "price")
+        _only(given, "symbol", "price", "mark_price")
         price = Decimal(str(given["price"]))
-        if price <= 0:
+        mark_price = Decimal(str(given["mark_price"])) if "mark_price" in given else None
+        if price <= 0 or (mark_price is not None and mark_price <= 0):
             raise ControlError("a price is above zero")
-        touched = self._exchange.set_price(str(given["symbol"]), price, now_ms)
+        touched = self._exchange.set_price(str(given["symbol"]), price, now_ms, mark_price)
         return {"touched": [str(order.order_id) for order in touched]}
 
     def _set_liquidity(self, given: dict[str, Any], _now_ms: int) -> Any:
@@ -192,7 +212,8 @@ class Control:
 
     def _set_symbol(self, given: dict[str, Any], _now_ms: int) -> Any:
         _only(given, "symbol", "trading")
-        self._exchange.engine.markets[str(given["symbol"])].is_trading = bool(given["trading"])
+        for market in self._exchange.markets_of(str(given["symbol"])):
+            market.is_trading = bool(given["trading"])
         return {}
 
     def _set_limits(self, given: dict[str, Any], now_ms: int) -> Any:
@@ -202,6 +223,10 @@ class Control:
     def _set_bitrue(self, given: dict[str, Any], _now_ms: int) -> Any:
         self._exchange.set_bitrue_quirks(_changed(self._exchange.state.config.bitrue, given))
         return asdict(self._exchange.state.config.bitrue)
+
+    def _set_usdm(self, given: dict[str, Any], _now_ms: int) -> Any:
+        self._exchange.set_usdm_quirks(_changed(self._exchange.state.config.binance_usdm, given))
+        return asdict(self._exchange.state.config.binance_usdm)
 
     def _set_visibility(self, given: dict[str, Any], _now_ms: int) -> Any:
         _only(given, "lag_ms")

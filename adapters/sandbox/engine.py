@@ -27,6 +27,7 @@ from adapters.sandbox.model import (
 )
 
 _FEE_UNIT: Final = Decimal("0.00000001")
+SPOT: Final = frozenset({Dialect.BINANCE, Dialect.BITRUE})
 _FIRST_ORDER_ID: Final = {Dialect.BINANCE: 28, Dialect.BITRUE: 454_000_000_000_000_001}
 _RISING_TRIGGER: Final = frozenset(
     {
@@ -108,7 +109,7 @@ class Engine:
         market = self.markets[symbol]
         market.price = price
         touched: list[Order] = []
-        for order in self.ledger.all_open(symbol):
+        for order in self.ledger.all_open(symbol, SPOT):
             if not order.is_working:
                 if _is_triggered(order.spec, price):
                     self._trigger(order, market, moment)

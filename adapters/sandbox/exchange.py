@@ -21,9 +21,12 @@ from adapters.sandbox.binance_spot import BinanceSpot
 from adapters.sandbox.bitrue_spot import BitrueSpot
 from adapters.sandbox.book import Market, floor_to
 from adapters.sandbox.clock import VenueClock
-from adapters.sandbox.config import AccountConfig, BitrueQuirks, LimitConfig, SandboxConfig
-from adapters.sandbox.engine import Engine, Moment, Wallet
-from adapters.sandbox.model import Dialect, Order, SandboxReply, SandboxRequest
+from adapters.sandbox.config import AccountConfig, BitrueQuirks, LimitConfig, SandboxConfig, UsdmQuirks
+from adapters.sandbox.engine import SPOT, Engine, Moment, Wallet
+from adapters.sandbox.model import ZERO, Dialect, Order, SandboxReply, SandboxRequest
+from adapters.sandbox.usdm import BinanceUsdm
+from adapters.sandbox.usdm_account import MARGIN_ASSET, FuturesAccount
+from adapters.sandbox.usdm_engine import Contract, FuturesEngine
 from adapters.sandbox.venue import Call, DialectHandler, RandomSource, VenueState, html_reply
 
 
@@ -41,9 +44,14 @@ class Exchange:
         config = self.config
         markets = {rules.symbol: Market(rules) for rules in config.symbols}
         engine = Engine(markets, maker_fee=config.maker_fee, taker_fee=config.taker_fee)
+        contracts = {rules.symbol: Contract(rules) for rules in config.contracts}
+        futures = FuturesEngine(
+            contracts, engine.ledger, maker_fee=config.usdm_maker_fee, taker_fee=config.usdm_taker_fee
+        )
         self.state = VenueState(
             config=config,
             engine=engine,
+            futures=futures,
             clock=VenueClock(),
             random=self._random,
             visibility_lag_ms=config.visibility_lag_ms,
@@ -54,6 +62,7 @@ class Exchange:
         self.bitrue = BitrueSpot(self.state)
         self.dialects: Mapping[Dialect, DialectHandler] = {
             Dialect.BINANCE: self.binance,
+            Dialect.BINANCE_USDM: BinanceUsdm(self.state),
             Dialect.BITRUE: self.bitrue,
         }
 
@@ -66,6 +75,11 @@ class Exchange:
     def engine(self) -> Engine:
         """Return the matching engine with ledger, markets and wallets."""
         return self.state.engine
+
+    @property
+    def futures(self) -> FuturesEngine:
+        """Return the matching engine of futures; its orders are in the same ledger."""
+        return self.state.futures
 
     def handle(
         self, request: SandboxRequest, now_ms: int, *, visibility_lag_ms: int | None = None
@@ -100,12 +114,30 @@ class Exchange:
         self._accounts[account.name] = account
         self.state.accounts[account.name] = account
         self.state.by_key[account.api_key] = account
-        self.engine.wallets[account.name] = Wallet(dict(account.balances))
+        if account.dialect is Dialect.BINANCE_USDM:
+            self.futures.accounts[account.name] = FuturesAccount(account.balances.get(MARGIN_ASSET, ZERO))
+        else:
+            self.engine.wallets[account.name] = Wallet(dict(account.balances))
 
-    def set_price(self, symbol: str, price: Decimal, now_ms: int) -> list[Order]:
-        """Move a price and fill the resting orders that it reaches; `KeyError` for an unknown symbol."""
+    def set_price(
+        self, symbol: str, price: Decimal, now_ms: int, mark_price: Decimal | None = None
+    ) -> list[Order]:
+        """Move a symbol's price on spot and on futures; fill and trigger the orders that it reaches.
+
+        The mark price follows unless it is given. Raises `KeyError` for an unknown symbol.
+        """
         moment = self.moment(now_ms)
-        fills_before = {order.order_id: len(order.fills) for order in self.engine.ledger.all_open(symbol)}
+        touched = self._set_spot_price(symbol, price, moment) if symbol in self.engine.markets else []
+        if symbol in self.futures.contracts:
+            touched += self.futures.set_price(symbol, price, moment, mark_price)
+        elif symbol not in self.engine.markets:
+            raise KeyError(symbol)
+        return touched
+
+    def _set_spot_price(self, symbol: str, price: Decimal, moment: Moment) -> list[Order]:
+        fills_before = {
+            order.order_id: len(order.fills) for order in self.engine.ledger.all_open(symbol, SPOT)
+        }
         touched = self.engine.set_price(symbol, price, moment)
         for order in touched:
             if order.fills and not fills_before[order.order_id] and order.spec.dialect is Dialect.BINANCE:
@@ -115,19 +147,31 @@ class Exchange:
 
     def set_liquidity(self, symbol: str, depth: Decimal, levels: int | None = None) -> None:
         """Set the base quantity of each level of the book. Raises `KeyError` for an unknown symbol."""
-        market = self.engine.markets[symbol]
-        market.depth = floor_to(depth, market.rules.step)
-        market.levels = market.levels if levels is None else levels
+        for market in self.markets_of(symbol):
+            market.depth = floor_to(depth, market.rules.step)
+            market.levels = market.levels if levels is None else levels
+
+    def markets_of(self, symbol: str) -> list[Market]:
+        """Return a symbol's markets on spot and on futures. Raises `KeyError` for an unknown symbol."""
+        found = (self.engine.markets.get(symbol), self.futures.contracts.get(symbol))
+        markets = [market for market in found if market is not None]
+        if not markets:
+            raise KeyError(symbol)
+        return markets
 
     def set_limits(self, limits: LimitConfig) -> None:
         """Take new limits at once."""
         self.state.config = replace(self.state.config, limits=limits)
-        self.binance.meter.configure(limits)
-        self.bitrue.meter.configure(limits)
+        for handler in self.dialects.values():
+            handler.configure(limits)
 
     def set_bitrue_quirks(self, quirks: BitrueQuirks) -> None:
         """Choose how Bitrue behaves where sources disagree."""
         self.state.config = replace(self.state.config, bitrue=quirks)
+
+    def set_usdm_quirks(self, quirks: UsdmQuirks) -> None:
+        """Choose how USD-M futures behave where it changed."""
+        self.state.config = replace(self.state.config, binance_usdm=quirks)
 
     def accounts(self) -> Iterable[AccountConfig]:
         """Return all accounts."""
@@ -144,5 +188,5 @@ def dialect_of(path: str) -> Dialect | None:
     if path.startswith(("/api/v3/", "/sapi/")):
         return Dialect.BINANCE
     if path.startswith(("/api/v1/", "/api/v2/")) or path in bitrue_params.PATHS:
-        return Dialect.BITRUE
-    return None
+        return Dialect.BITRUE  # also its one path that looks like futures
+    return Dialect.BINANCE_USDM if path.startswith("/fapi/") else None

@@ -144,7 +144,7 @@ class _Subject:
         """Tell whether a rule's conditions hold for this request."""
         method, path = rule.method, rule.path
         if rule.kind in PLACEMENTS_ONLY:
-            method, path = method or "POST", path or "*/order"
+            method, path = method or "POST", path or "*rder"
         return (
             (method is None or method == self.request.method)
             and (path is None or fnmatchcase(self.request.path, path))
@@ -173,7 +173,7 @@ def _accept_then_fail(rule: FaultRule, subject: _Subject, _now_ms: int) -> Fault
 
 
 def _reject(rule: FaultRule, subject: _Subject, _now_ms: int) -> FaultPlan:
-    return FaultPlan(kind=rule.kind, executes=False, substitute=subject.handler.unavailable_reply())
+    return FaultPlan(kind=rule.kind, executes=False, substitute=subject.handler.unavailable_reply(rule.code))
 
 
 def _hang(rule: FaultRule, _subject: _Subject, _now_ms: int) -> FaultPlan:

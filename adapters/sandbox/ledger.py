@@ -5,12 +5,12 @@ matters most: which client order ids were placed, or even executed, more than on
 """
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Container, Iterator
 from decimal import Decimal
 from itertools import islice
 from typing import Any
 
-from adapters.sandbox.model import Order
+from adapters.sandbox.model import Dialect, Order
 from adapters.sandbox.wire import plain
 
 _Key = tuple[str, str]
@@ -42,23 +42,37 @@ class Ledger:
         if len(same) > 1:
             self._repeated.add((spec.account, spec.client_order_id))
 
+    def add_id(self, order_id: int, order: Order) -> None:
+        """Record a second id of an order."""
+        self._by_id[order_id] = order
+
     def closed(self, order: Order) -> None:
         """Note that an order left the book."""
         self._open[order.spec.account, order.spec.symbol].pop(order.order_id, None)
 
-    def by_id(self, account: str, symbol: str, order_id: int) -> Order | None:
-        """Return an account's order."""
+    def by_id(self, account: str, symbol: str | None, order_id: int) -> Order | None:
+        """Return an account's order; no symbol means any."""
         order = self._by_id.get(order_id)
-        return order if order and (order.spec.account, order.spec.symbol) == (account, symbol) else None
+        if order is None or order.spec.account != account or symbol not in {None, order.spec.symbol}:
+            return None
+        return order
 
     def by_client_id(
-        self, account: str, symbol: str, client_order_id: str, visible_at_ms: int | None = None
+        self,
+        account: str,
+        symbol: str | None,
+        client_order_id: str,
+        visible_at_ms: int | None = None,
+        *,
+        where: Callable[[Order], bool] = lambda _: True,
     ) -> Order | None:
         """Return the newest order with a client order id; an open one goes before those that have closed."""
         candidates = [
             order
             for order in reversed(self._by_client_id.get((account, client_order_id), ()))
-            if order.spec.symbol == symbol and (visible_at_ms is None or order.visible_at_ms <= visible_at_ms)
+            if symbol in {None, order.spec.symbol}
+            and (visible_at_ms is None or order.visible_at_ms <= visible_at_ms)
+            and where(order)
         ]
         return next((order for order in candidates if order.is_open), candidates[0] if candidates else None)
 
@@ -83,11 +97,11 @@ class Ledger:
         """Return how many orders an account has open on a symbol."""
         return len(self._open.get((account, symbol), ()))
 
-    def all_open(self, symbol: str) -> Iterator[Order]:
-        """Yield everybody's open orders on a symbol."""
+    def all_open(self, symbol: str, dialects: Container[Dialect]) -> Iterator[Order]:
+        """Yield everybody's open orders on a symbol of these venues."""
         for (_, name), orders in list(self._open.items()):
             if name == symbol:
-                yield from list(orders.values())
+                yield from [order for order in orders.values() if order.spec.dialect in dialects]
 
     def history(self, account: str, symbol: str) -> list[Order]:
         """Return all of an account's orders on a symbol, oldest first."""
@@ -149,6 +163,8 @@ def describe(order: Order) -> dict[str, Any]:
         "quote_quantity": _optional(spec.quote_quantity),
         "price": _optional(spec.price),
         "stop_price": _optional(spec.stop_price),
+        "position_side": spec.position_side.value,
+        "reduce_only": spec.is_reduce_only or spec.closes_position,
         "status": order.status.value,
         "executed_quantity": plain(order.executed_quantity),
         "executed_quote": plain(order.executed_quote),

@@ -17,6 +17,7 @@ class Dialect(StrEnum):
     """The venues' protocols that the sandbox speaks."""
 
     BINANCE = "binance"
+    BINANCE_USDM = "binance_usdm"
     BITRUE = "bitrue"
 
 
@@ -57,12 +58,44 @@ PRICED_TYPES: Final = frozenset(
 )
 
 
+class FuturesType(StrEnum):
+    """Order types of USD-M futures; all but the first two wait for a trigger."""
+
+    LIMIT = "LIMIT"
+    MARKET = "MARKET"
+    STOP = "STOP"
+    STOP_MARKET = "STOP_MARKET"
+    TAKE_PROFIT = "TAKE_PROFIT"
+    TAKE_PROFIT_MARKET = "TAKE_PROFIT_MARKET"
+    TRAILING_STOP_MARKET = "TRAILING_STOP_MARKET"
+
+    @property
+    def is_conditional(self) -> bool:
+        """Tell whether it waits for a trigger."""
+        return self not in {FuturesType.LIMIT, FuturesType.MARKET}
+
+    @property
+    def has_price(self) -> bool:
+        """Tell whether it has a limit price."""
+        return self in {FuturesType.LIMIT, FuturesType.STOP, FuturesType.TAKE_PROFIT}
+
+
+class PositionSide(StrEnum):
+    """Which position an order changes: the only one, or one of the two of hedge mode."""
+
+    BOTH = "BOTH"
+    LONG = "LONG"
+    SHORT = "SHORT"
+
+
 class TimeInForce(StrEnum):
-    """How long a limit order stays."""
+    """How long a limit order stays; the last two exist on futures only."""
 
     GTC = "GTC"
     IOC = "IOC"
     FOK = "FOK"
+    GTX = "GTX"
+    GTD = "GTD"
 
 
 class OrderStatus(StrEnum):
@@ -73,6 +106,7 @@ class OrderStatus(StrEnum):
     FILLED = "FILLED"
     CANCELED = "CANCELED"
     EXPIRED = "EXPIRED"
+    REJECTED = "REJECTED"
 
 
 OPEN_STATUSES: Final = frozenset({OrderStatus.NEW, OrderStatus.PARTIALLY_FILLED})
@@ -95,6 +129,8 @@ class Refusal(StrEnum):
     INSUFFICIENT_BALANCE = "insufficient_balance"
     WOULD_TAKE = "would_take"
     WOULD_TRIGGER = "would_trigger"
+    UNFILLABLE = "unfillable"
+    NOTHING_TO_REDUCE = "nothing_to_reduce"
 
 
 class EngineRefusalError(Exception):
@@ -147,13 +183,17 @@ class NewOrder:
     dialect: Dialect
     symbol: str
     side: Side
-    type: OrderType
+    type: OrderType | FuturesType
     client_order_id: str
     quantity: Decimal | None = None
     quote_quantity: Decimal | None = None
     price: Decimal | None = None
     stop_price: Decimal | None = None
     time_in_force: TimeInForce = TimeInForce.GTC
+    good_till_ms: int | None = None
+    position_side: PositionSide = PositionSide.BOTH
+    is_reduce_only: bool = False
+    closes_position: bool = False
     extra: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -168,6 +208,23 @@ class Fill:
     fee_asset: str
     is_maker: bool
     at_ms: int
+    realized: Decimal = ZERO
+
+
+@dataclass(slots=True, kw_only=True)
+class Trigger:
+    """What a conditional order of USD-M futures waits for, and the id of the order that it became.
+
+    A trailing order has a `callback` (a fraction) instead of a price; its `price` is the activation's, if
+    it has one, and `extreme` is the best price since then.
+    """
+
+    price: Decimal | None
+    by_mark_price: bool = False
+    callback: Decimal | None = None
+    extreme: Decimal | None = None
+    order_id: int | None = None
+    at_ms: int = 0
 
 
 @dataclass(slots=True, kw_only=True)
@@ -187,12 +244,23 @@ class Order:
     is_working: bool = True
     expiry_reason: ExpiryReason | None = None
     reserved: Decimal = ZERO
+    trigger: Trigger | None = None
     fills: list[Fill] = field(default_factory=list)
 
     @property
     def is_open(self) -> bool:
         """Tell whether it may still execute."""
         return self.status in OPEN_STATUSES
+
+    @property
+    def book_id(self) -> int | None:
+        """Return the id in the order book: none while a conditional order of futures waits for its trigger."""
+        return self.order_id if self.trigger is None else self.trigger.order_id
+
+    @property
+    def average_price(self) -> Decimal:
+        """Return the average price of its executions, zero without any."""
+        return self.executed_quote / self.executed_quantity if self.executed_quantity else ZERO
 
     @property
     def remaining(self) -> Decimal:

@@ -13,11 +13,13 @@ the catalogue's (`faults.py`) and the control API's (`control.py`):
 | `GET /sandbox/requests` | requests and errors by endpoint, usage of the limits |
 | `GET|POST|DELETE /sandbox/faults` | fault rules and how often each kind was hit |
 | `POST /sandbox/clock` | `skew_ms`, `step_ms`, `drift_ppm` |
-| `POST /sandbox/price` | `symbol`, `price`: fills and triggers what it reaches |
+| `POST /sandbox/price` | `symbol`, `price`, `mark_price`: fills and triggers what it reaches |
 | `POST /sandbox/liquidity` | `symbol`, `depth` (base units a level), `levels` |
 | `POST /sandbox/symbol` | `symbol`, `trading` |
 | `GET|POST /sandbox/limits` | all limits, or any part of them |
 | `POST /sandbox/bitrue` | Bitrue's behaviour where sources disagree |
+| `POST /sandbox/binance_usdm` | what changed on USD-M futures |
+| `GET /sandbox/positions` | the positions of all futures accounts |
 | `POST /sandbox/visibility` | `lag_ms` before new orders show in queries |
 | `GET|POST /sandbox/accounts`, `GET /sandbox/accounts.toml` | accounts with their keys; the file that Beeline reads |
 | `POST /sandbox/reset` | everything back to the start, no faults |
@@ -33,7 +35,7 @@ import signal
 import socket
 import struct
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -41,6 +43,7 @@ import uvloop
 from aiohttp import web
 
 from adapters.sandbox.config import (
+    DEFAULT_NAMES,
     SandboxConfig,
     default_config,
     make_account,
@@ -229,8 +232,7 @@ def run_sandbox(
     host: str = "127.0.0.1",
     port: int = 9000,
     seed: int = 0,
-    binance_accounts: Sequence[str] = ("main",),
-    bitrue_accounts: Sequence[str] = ("main-bitrue",),
+    names: Mapping[Dialect, Sequence[str]] = DEFAULT_NAMES,
     accounts_file: Path | None = None,
     announce: Callable[[str], None] = print,
 ) -> None:
@@ -239,10 +241,7 @@ def run_sandbox(
     Port 0 takes a free one. `announce` is called with one line that ends with the URL; `accounts_file` gets
     the `accounts.toml` for it, readable by its owner only.
     """
-    accounts = [
-        *(make_account(name, Dialect.BINANCE, seed=seed) for name in binance_accounts),
-        *(make_account(name, Dialect.BITRUE, seed=seed) for name in bitrue_accounts),
-    ]
+    accounts = [make_account(name, dialect, seed=seed) for dialect in names for name in names[dialect]]
 
     def ready(server: SandboxServer) -> None:
         if accounts_file is not None:

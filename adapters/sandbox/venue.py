@@ -11,10 +11,11 @@ from dataclasses import dataclass, field
 from typing import Any, Final, Protocol
 
 from adapters.sandbox.clock import VenueClock
-from adapters.sandbox.config import AccountConfig, SandboxConfig
+from adapters.sandbox.config import AccountConfig, LimitConfig, SandboxConfig
 from adapters.sandbox.engine import Engine, Moment
 from adapters.sandbox.limits import Violations
 from adapters.sandbox.model import Dialect, SandboxReply, SandboxRequest
+from adapters.sandbox.usdm_engine import FuturesEngine
 from adapters.sandbox.wire import WireParameters, dump, signature_matches
 
 _AHEAD_US: Final = 1_000_000
@@ -53,6 +54,7 @@ class VenueState:
 
     config: SandboxConfig
     engine: Engine
+    futures: FuturesEngine
     clock: VenueClock
     random: RandomSource
     accounts: dict[str, AccountConfig] = field(default_factory=dict)
@@ -135,8 +137,12 @@ class DialectHandler(Protocol):
         """Return the reply to a banned IP."""
         ...
 
-    def unavailable_reply(self) -> SandboxReply:
-        """Return the 503 of a request that was not executed."""
+    def configure(self, limits: LimitConfig) -> None:
+        """Take new limits at once."""
+        ...
+
+    def unavailable_reply(self, code: int) -> SandboxReply:
+        """Return the 503 of a request that was not executed, with the code where the venue has it."""
         ...
 
     def unknown_reply(self, status: int, code: int) -> SandboxReply:

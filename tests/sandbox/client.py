@@ -18,11 +18,17 @@ from adapters.sandbox.exchange import Exchange
 from adapters.sandbox.model import Dialect, SandboxReply, SandboxRequest
 
 START_MS = 1_795_000_020_000  # a whole minute of the venue's clock, and of every shorter window
+_BASES = {Dialect.BINANCE: "/api/v3", Dialect.BINANCE_USDM: "/fapi/v1", Dialect.BITRUE: "/api/v1"}
 BUY = {"symbol": "BTCUSDT", "side": "BUY"}
 
 
 def a_config(**over: Any) -> SandboxConfig:
-    accounts = over.pop("accounts", (make_account("main"), make_account("bit", Dialect.BITRUE)))
+    everyone = (
+        make_account("main"),
+        make_account("usdm", Dialect.BINANCE_USDM),
+        make_account("bit", Dialect.BITRUE),
+    )
+    accounts = over.pop("accounts", everyone)
     return replace(default_config(accounts), **over)
 
 
@@ -67,7 +73,7 @@ class VenueClient:
         self.exchange = exchange
         self.account = exchange.state.accounts[account]
         self.now_ms = now_ms
-        self.base = "/api/v1" if self.account.dialect is Dialect.BITRUE else "/api/v3"
+        self.base = _BASES[self.account.dialect]
 
     def request(self, method: str, path: str, query: str = "", **over: Any) -> SandboxRequest:
         full = path if path.startswith("/") else f"{self.base}/{path}"
@@ -100,6 +106,11 @@ class VenueClient:
     def query(self, **parameters: Any) -> Answer:
         return self.call("GET", "order", symbol="BTCUSDT", **parameters)
 
+    def algo(self, **parameters: Any) -> Answer:
+        defaults = {"algoType": "CONDITIONAL", "symbol": "BTCUSDT", "side": "SELL", "quantity": "0.01"}
+        given = {**defaults, **parameters}
+        return self.call("POST", "algoOrder", **{name: value for name, value in given.items() if value})
+
     def cancel(self, **parameters: Any) -> Answer:
         return self.call("DELETE", "order", symbol="BTCUSDT", **parameters)
 
@@ -107,8 +118,9 @@ class VenueClient:
         held = self.exchange.engine.wallets[self.account.name].of(asset)
         return held.free, held.locked
 
-    def move_price(self, price: str, symbol: str = "BTCUSDT") -> None:
-        self.exchange.set_price(symbol, Decimal(price), self.now_ms)
+    def move_price(self, price: str, symbol: str = "BTCUSDT", mark: str | None = None) -> None:
+        mark_price = None if mark is None else Decimal(mark)
+        self.exchange.set_price(symbol, Decimal(price), self.now_ms, mark_price)
 
 
 class HttpClient:

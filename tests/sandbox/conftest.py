@@ -17,6 +17,11 @@ def venue() -> VenueClient:
 
 
 @pytest.fixture
+def usdm() -> VenueClient:
+    return VenueClient(an_exchange(), "usdm")
+
+
+@pytest.fixture
 def bitrue() -> VenueClient:
     return VenueClient(an_exchange(), "bit")
 

@@ -5,6 +5,8 @@ from typing import Annotated
 
 import typer
 
+from adapters.sandbox.config import DEFAULT_NAMES
+from adapters.sandbox.model import Dialect
 from adapters.sandbox.server import run_sandbox
 from adapters.venues import discover
 from worker.accounts import load_accounts
@@ -95,6 +97,9 @@ def sandbox(
     binance: Annotated[
         list[str] | None, typer.Option(help="Name of a Binance spot account; may be repeated.")
     ] = None,
+    binance_usdm: Annotated[
+        list[str] | None, typer.Option(help="Name of a Binance USD-M futures account; may be repeated.")
+    ] = None,
     bitrue: Annotated[
         list[str] | None, typer.Option(help="Name of a Bitrue spot account; may be repeated.")
     ] = None,
@@ -104,16 +109,21 @@ def sandbox(
 ) -> None:
     """Run a simulated exchange that any client can be pointed at.
 
-    Binance spot and Bitrue spot on one port, with their filters, limits and quirks. Its control API under
-    /sandbox/ moves prices and clocks, plants faults and shows the ledger. Its keys open nothing else.
+    Binance spot, Binance USD-M futures and Bitrue spot on one port, with their filters, limits and quirks. Its
+    control API under /sandbox/ moves prices and clocks, plants faults and shows the ledger. Its keys open nothing
+    else. Unless accounts are named, it has `main` on Binance and `main-bitrue` on Bitrue.
     """
+    named = {
+        Dialect.BINANCE: binance or [],
+        Dialect.BINANCE_USDM: binance_usdm or [],
+        Dialect.BITRUE: bitrue or [],
+    }
     try:
         run_sandbox(
             host=host,
             port=port,
             seed=seed,
-            binance_accounts=binance or ["main"],
-            bitrue_accounts=bitrue or ["main-bitrue"],
+            names=named if any(named.values()) else DEFAULT_NAMES,
             accounts_file=accounts_file,
         )
     except OSError as error:
