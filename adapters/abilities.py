@@ -81,6 +81,8 @@ def _check_options(order: Order, rules: SymbolRules, abilities: Abilities, venue
         return refusal("unsupported_option", detail=f"{venue} takes a trailing_delta on {have} orders only")
     if order.quote_quantity is None:
         return None
+    if not abilities.quote_quantity_types:
+        return refusal("unsupported_option", detail=f"{venue} has no quote_quantity; send a quantity")
     if order.type not in abilities.quote_quantity_types:
         have = _listed(abilities.quote_quantity_types)
         return refusal("unsupported_option", detail=f"{venue} takes a quote_quantity on {have} orders only")
@@ -107,7 +109,10 @@ def _check_completeness(order: Order) -> VenueError | None:
         if is_given < is_needed or is_given > is_taken:
             what = "needs a" if is_needed else "takes no"
             return refusal("invalid_signal", detail=f"a {order.type} order {what} {name}")
-    if (order.quantity is None) == (order.quote_quantity is None):
+    amounts = (order.quantity is not None) + (order.quote_quantity is not None)
+    if order.close_position and amounts:
+        return refusal("invalid_signal", detail="an order that closes a position takes no quantity")
+    if not order.close_position and amounts != 1:
         return refusal("invalid_signal", detail="an order has either a quantity or a quote_quantity")
     return None
 

@@ -6,7 +6,8 @@ bound that depends on a price of the venue's own is checked only when that price
 it anyway.
 
 Sources: Binance spot filters.md (steps count from zero), Bitrue spot README (quantity steps count from
-`minQty`, `minVal` is measured on the last price).
+`minQty`, `minVal` is measured on the last price), Binance USD-M "Exchange Information" (all steps count from the
+smallest value, a market order is measured on the mark price).
 """
 
 from collections.abc import Iterator
@@ -62,7 +63,7 @@ class Grid:
 
 def price_grid(rules: SymbolRules) -> Grid:
     """Return the prices a symbol allows."""
-    return Grid(low=rules.min_price, high=rules.max_price, step=rules.tick_size)
+    return Grid(low=rules.min_price, high=rules.max_price, step=rules.tick_size, offset=rules.price_offset)
 
 
 def lot_grid(rules: SymbolRules) -> Grid:
@@ -74,7 +75,12 @@ def lot_grid(rules: SymbolRules) -> Grid:
 
 def market_lot_grid(rules: SymbolRules) -> Grid:
     """Return the quantities a symbol allows in market orders, beside the general ones."""
-    return Grid(low=rules.market_min_quantity, high=rules.market_max_quantity, step=rules.market_step_size)
+    return Grid(
+        low=rules.market_min_quantity,
+        high=rules.market_max_quantity,
+        step=rules.market_step_size,
+        offset=rules.market_step_offset,
+    )
 
 
 def trailing_grid(order: Order, rules: SymbolRules) -> Grid:
@@ -144,8 +150,8 @@ def _too_precise(name: str, value: Decimal, precision: int | None) -> Iterator[V
 
 
 def _notional(order: Order, rules: SymbolRules, last_price: Decimal | None) -> Iterator[VenueError]:
-    is_market = order.price is None
-    measured_at = last_price if rules.notional_on_last_price else order.price
+    is_market = order.type is OrderType.MARKET
+    measured_at = last_price if is_market or rules.notional_on_last_price else order.price
     if order.quote_quantity is not None:
         value = order.quote_quantity
     elif order.quantity is not None and measured_at is not None:
@@ -153,6 +159,8 @@ def _notional(order: Order, rules: SymbolRules, last_price: Decimal | None) -> I
     else:
         return
     low, high = rules.min_notional, rules.max_notional
+    if order.reduce_only and not rules.min_notional_on_reduce_only:
+        low = None
     if low is not None and value < low and (rules.min_notional_on_market or not is_market):
         yield _broken(
             rules.notional_filter,
@@ -206,7 +214,7 @@ def _percent_price(order: Order, rules: SymbolRules, last_price: Decimal | None)
     )
     yield _broken(
         rules.percent_price_filter,
-        f"price {plain(order.price)} is too far from the last price {plain(last_price)}; "
+        f"price {plain(order.price)} is too far from the {rules.measured_on} {plain(last_price)}; "
         f"the nearest allowed value is {plain(nearest)}",
     )
 

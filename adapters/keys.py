@@ -5,6 +5,7 @@ all), so no right is ever read from them. A key's own rights are told by `apiRes
 only.
 """
 
+from collections.abc import Callable
 from typing import Final
 
 from adapters.base import Flow
@@ -45,9 +46,11 @@ def _flag(body: dict[str, object], name: str) -> bool | None:
     return value if isinstance(value, bool) else None
 
 
-def rights_from_account(rest: Rest, *, note: str) -> Flow[KeyRights | VenueError]:
+def rights_from_account(
+    rest: Rest, *, note: str, ask: Callable[[Rest], Flow[tuple[Balance, ...] | VenueError]] | None = None
+) -> Flow[KeyRights | VenueError]:
     """Ask for the account, which proves key, signature and the right to read, and nothing else."""
-    found = yield from balances(rest)
+    found = yield from (ask or balances)(rest)
     return found if isinstance(found, VenueError) else KeyRights(can_read=True, note=note)
 
 

@@ -110,7 +110,7 @@ class ExecutionReport:
 
     `state` is `None` for a bare acknowledgement: the order landed, and what became of it has to be asked.
     `executed_quote` is `None` where the venue does not know it. `created_ms` is when the venue took the
-    order.
+    order. An abridged report is true, and a look-up tells more: what was paid, fills and fees.
     """
 
     client_order_id: str
@@ -128,6 +128,7 @@ class ExecutionReport:
     fills: tuple[Fill, ...] = ()
     transact_time_ms: int | None = None
     created_ms: int | None = None
+    is_abridged: bool = False
 
     @property
     def average_price(self) -> Decimal | None:
@@ -310,8 +311,8 @@ class RateLimit:
 class SymbolRules:
     """What a venue allows on one symbol; a bound that is absent or switched off is `None`.
 
-    `step_offset` tells where quantity steps start: 0 on Binance spot, `min_quantity` on Bitrue and on
-    futures. `max_open_orders` and the multipliers come from the filters of the same names.
+    The offsets tell where steps start: 0 on Binance spot, the smallest quantity on Bitrue, the smallest value
+    on futures. `measured_on` names the price that notional and percent rules are measured with.
     """
 
     symbol: str
@@ -325,6 +326,7 @@ class SymbolRules:
     min_price: Decimal | None = None
     max_price: Decimal | None = None
     tick_size: Decimal | None = None
+    price_offset: Decimal = Decimal(0)
     min_quantity: Decimal | None = None
     max_quantity: Decimal | None = None
     step_size: Decimal | None = None
@@ -332,11 +334,14 @@ class SymbolRules:
     market_min_quantity: Decimal | None = None
     market_max_quantity: Decimal | None = None
     market_step_size: Decimal | None = None
+    market_step_offset: Decimal = Decimal(0)
     min_notional: Decimal | None = None
     max_notional: Decimal | None = None
     min_notional_on_market: bool = False
     max_notional_on_market: bool = False
+    min_notional_on_reduce_only: bool = True
     notional_on_last_price: bool = False
+    measured_on: str = "last price"
     notional_filter: str = "notional"
     percent_price_filter: str = "percent_price_by_side"
     bid_multiplier_up: Decimal | None = None
@@ -350,8 +355,9 @@ class SymbolRules:
 
     @property
     def display(self) -> str:
-        """The symbol as outcomes write it, `BASE/QUOTE`."""
-        return f"{self.base}/{self.quote}"
+        """The symbol as outcomes write it, `BASE/QUOTE`; a dated future keeps its date, `BTC/USDT_261225`."""
+        rest = self.symbol.removeprefix(self.base)
+        return f"{self.base}/{rest if rest.startswith(self.quote) else self.quote}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

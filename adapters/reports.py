@@ -117,6 +117,9 @@ def _executed_quote(row: Row, executed: Decimal | None, fills: tuple[Fill, ...])
             return quote
     if executed is not None and not executed:
         return _ZERO
+    average = decimal(row.get("avgPrice"))
+    if executed is not None and average is not None and average > 0:
+        return EXACT.multiply(executed, average)
     return _quote_of(fills) if executed is not None and _quantity_of(fills) == executed else None
 
 

@@ -10,7 +10,7 @@ from decimal import Decimal
 from typing import Final
 
 from adapters.errors import Landed, Retry, VenueError, refusal
-from adapters.model import Absent, ExecutionReport, Found, Order
+from adapters.model import Absent, ExecutionReport, Found, Order, TimeInForce
 from worker.core.outcome import Settlement, Status, client_order_id
 from worker.core.resolution import Answered, Case, LookUp, Place, Settle, Sighted, Step, advance, begin
 from worker.core.signals import Signal
@@ -222,4 +222,5 @@ def _order(signal: Signal) -> Order:
         reduce_only=signal.reduce_only,
         close_position=signal.close_position,
         position_side=signal.position_side,
+        good_till_ms=signal.valid_until_ms if signal.time_in_force is TimeInForce.GTD else None,
     )

@@ -66,7 +66,11 @@ class Moment:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Case:
-    """Everything known about one placement. `last_entry_ms` is the last timestamp anybody can have signed for it."""
+    """Everything known about one placement.
+
+    `last_entry_ms` is the last timestamp anybody can have signed for it. `abridged` is a report that tells its fate
+    and not all of it: a look-up adds the rest, and it is what settles the case when none can.
+    """
 
     order: Order
     phase: Phase
@@ -77,6 +81,7 @@ class Case:
     last_entry_ms: float | None = None
     landed_at_ms: float | None = None
     venue_order_id: str | None = None
+    abridged: ExecutionReport | None = None
     resynchronised: bool = False
     tries: int = 0
     error: VenueError | None = None
@@ -230,7 +235,9 @@ def _reported(case: Case, context: Context) -> tuple[Case, Step]:
         venue_order_id=report.venue_order_id or case.venue_order_id,
     )
     if _is_final(report, case.order):
-        return known, Settle(settlement=settle_placement(report, case.order))
+        if not report.is_abridged:
+            return known, Settle(settlement=settle_placement(report, case.order))
+        return replace(known, abridged=report, tries=0, give_up_at_ms=_give_up_at(case, now)), LookUp()
     if report.state is not None and now.mono_ms - landed_at_ms >= SETTLE_PATIENCE_MS:
         return known, Settle(settlement=settle_placement(report, case.order))
     if report.state is None and case.phase is not Phase.LANDED:
@@ -311,6 +318,8 @@ def _several(case: Case, context: Context) -> tuple[Case, Step]:
 
 def _ask_again(case: Case, context: Context) -> tuple[Case, Step]:
     now = context.now
+    if case.abridged is not None and now.mono_ms - (case.landed_at_ms or 0.0) >= SETTLE_PATIENCE_MS:
+        return case, Settle(settlement=settle_placement(case.abridged, case.order))
     give_up_at_ms = _give_up_at(case, now)
     if now.mono_ms >= give_up_at_ms:
         return case, _unknown(case, context)

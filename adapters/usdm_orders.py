@@ -1,0 +1,225 @@
+"""Orders of USD-M: ordinary ones at `/fapi/v1/order`, conditional ones at the algo service (`usdm_algo.py`).
+
+Which of the two an order is follows from its type. A cancel knows our id alone, so it asks both, the ordinary one
+first; so does a look-up by id. Our id is the same at both, and no two orders share it.
+
+Replies to a placement leave out what was paid (since mid-2026), and fees always, so an order that has executed
+something is looked up before it is told. Post-only is the time in force GTX. Batch and modify are not used.
+
+Source: Binance USD-M documentation, "New Order", "Query Order", "Cancel All Open Orders".
+"""
+
+from dataclasses import replace
+from typing import Final
+
+from adapters.base import Flow
+from adapters.dialect import UNREADABLE, Params, Rest, cancelled_orders, doubt, lookup_failed, not_found
+from adapters.errors import VenueError
+from adapters.model import (
+    Absent,
+    Accepted,
+    AllCancelled,
+    Ambiguous,
+    Answer,
+    Call,
+    CancelledOrder,
+    ExecutionReport,
+    Found,
+    LookupFailed,
+    Order,
+    OrderState,
+    OrderType,
+    Purpose,
+    Refused,
+    Sighting,
+    Sweep,
+    Unproven,
+    Verdict,
+)
+from adapters.reports import fits, names_other, read_report, sight
+from adapters.usdm_algo import CONDITIONAL, NO_SUCH_ORDER, AlgoOrders, position_params
+from adapters.usdm_rules import WIRE_TYPES
+from adapters.wire import plain, rows, text
+
+_NOT_OPEN: Final = frozenset({-2011, NO_SUCH_ORDER})
+
+
+class UsdmOrders:
+    """The conversations about orders on USD-M."""
+
+    def __init__(self, rest: Rest) -> None:
+        self._rest = rest
+        self._algo = AlgoOrders(rest)
+
+    # --- Placing
+
+    def place(self, order: Order) -> Call:
+        """Encode a placement; it counts as an order and weighs nothing."""
+        if order.type in CONDITIONAL:
+            return self._algo.place(order)
+        return self._rest.call("POST", "order", Purpose.PLACE, _order_params(order), weight=0, orders=1)
+
+    def read_placement(self, order: Order, answer: Answer) -> Verdict:
+        """Read the answer to a placement; what it executed is told by a look-up."""
+        if order.type in CONDITIONAL:
+            return self._algo.read_placement(order, answer)
+        verdict = self._rest.read_placement(order, answer)
+        if isinstance(verdict, Accepted) and verdict.report.executed_quantity:
+            return Accepted(report=replace(verdict.report, is_abridged=True))
+        return verdict
+
+    def test_order(self, order: Order) -> Call | None:
+        """Encode a dry run; the algo service has none."""
+        if order.type in CONDITIONAL:
+            return None
+        return self._rest.call("POST", "order/test", Purpose.LOOKUP, _order_params(order))
+
+    # --- Looking up
+
+    def find(self, order: Order, *, venue_order_id: str | None, since_ms: int) -> Flow[Sighting]:  # noqa: ARG002
+        """Look an order up by our id where its type says it is, and compare what was found."""
+        if order.type in CONDITIONAL:
+            trace = yield from self._algo.trace(order.symbol, order.client_order_id, since_ms)
+            sighting = trace.sighting
+        else:
+            sighting = Absent()
+        if isinstance(sighting, Absent):
+            sighting = yield from self._look_up(order.symbol, order.client_order_id, since_ms)
+        if isinstance(sighting, Found) and not fits(order, sighting.report):
+            return Ambiguous(candidates=1)
+        return (yield from self._completed(sighting))
+
+    def find_by_id(self, symbol: str, client_order_id: str, *, since_ms: int) -> Flow[Sighting]:
+        """Look an order up by our id alone: absent only when neither service knows it."""
+        sighting = yield from self._look_up(symbol, client_order_id, since_ms)
+        if isinstance(sighting, Absent):
+            trace = yield from self._algo.trace(symbol, client_order_id, since_ms)
+            sighting = trace.sighting
+        return (yield from self._completed(sighting))
+
+    def _look_up(self, symbol: str, client_order_id: str, since_ms: int) -> Flow[Sighting]:
+        params = (("symbol", symbol), ("origClientOrderId", client_order_id))
+        body, error = yield from self._rest.ask(self._rest.call("GET", "order", Purpose.LOOKUP, params))
+        if error is not None:
+            return Absent() if error.venue_code == NO_SUCH_ORDER else lookup_failed(error)
+        if not isinstance(body, dict) or names_other(body, client_order_id):
+            return lookup_failed(None)
+        report = read_report(body)
+        return lookup_failed(None) if report is None else sight(report, since_ms)
+
+    def _completed(self, sighting: Sighting) -> Flow[Sighting]:
+        return (
+            Found(report=(yield from self._complete(sighting.report)))
+            if isinstance(sighting, Found)
+            else sighting
+        )
+
+    def _complete(self, report: ExecutionReport) -> Flow[ExecutionReport]:
+        trades = (("orderId", report.venue_order_id), ("limit", "1000"))
+        return (yield from self._rest.complete(report, trades, "userTrades"))
+
+    # --- Cancelling
+
+    def cancel(self, symbol: str, client_order_id: str, venue_order_id: str | None) -> Flow[Verdict]:  # noqa: ARG002
+        """Cancel one order, ordinary or conditional; one that is not open any more is looked up."""
+        verdict = yield from self._cancel_once(symbol, client_order_id)
+        if isinstance(verdict, Accepted) and verdict.report.state is OrderState.OPEN:
+            # "Unknown order" at both, yet it is open: it reached the book between the requests, or it triggered.
+            verdict = yield from self._cancel_once(symbol, client_order_id)
+        return verdict
+
+    def _cancel_once(self, symbol: str, client_order_id: str) -> Flow[Verdict]:
+        verdict = yield from self._cancel_ordinary(symbol, ("origClientOrderId", client_order_id))
+        if not _is_not_open(verdict):
+            return verdict
+        _, error = yield from self._rest.ask(self._algo.cancel(symbol, client_order_id))
+        if error is not None and error.venue_code not in _NOT_OPEN:
+            return doubt(error)
+        sighting = yield from self._look_up(symbol, client_order_id, 0)
+        if isinstance(sighting, Absent):
+            trace = yield from self._algo.trace(symbol, client_order_id, 0)
+            if error is not None and _is_open(trace.sighting) and trace.actual_order_id is not None:
+                return (yield from self._cancel_ordinary(symbol, ("orderId", trace.actual_order_id)))
+            sighting = trace.sighting
+        match (yield from self._completed(sighting)):
+            case Found(report=report):
+                return Accepted(report=report)
+            case LookupFailed(error=reason):
+                return Unproven(error=reason)
+            case Absent() if error is not None:
+                return not_found(error)
+            case _:
+                return Unproven(error=UNREADABLE)  # a cancel that was accepted, of an order that is not shown
+
+    def _cancel_ordinary(self, symbol: str, name: tuple[str, str]) -> Flow[Verdict]:
+        call = self._rest.call("DELETE", "order", Purpose.CANCEL, (("symbol", symbol), name))
+        body, error = yield from self._rest.ask(call)
+        if error is not None:
+            return doubt(error)
+        report = read_report(body) if isinstance(body, dict) else None
+        if report is None:
+            return Unproven(error=UNREADABLE)
+        return Accepted(report=(yield from self._complete(report)))
+
+    def cancel_all(self, symbol: str) -> Flow[Sweep]:
+        """Cancel every open order of a symbol, ordinary and conditional; the lists asked before tell which."""
+        closed: list[CancelledOrder] = []
+        for listing, sweep, read in (
+            ("openOrders", "allOpenOrders", cancelled_orders),
+            ("openAlgoOrders", "algoOpenOrders", _cancelled_algo_orders),
+        ):
+            body, error = yield from self._rest.ask(
+                self._rest.call("GET", listing, Purpose.CANCEL, (("symbol", symbol),))
+            )
+            if error is None and isinstance(body, list) and body:
+                _, error = yield from self._rest.ask(
+                    self._rest.call("DELETE", sweep, Purpose.CANCEL, (("symbol", symbol),))
+                )
+            if error is not None and error.venue_code not in _NOT_OPEN:
+                return doubt(error) if not closed else Unproven(error=error)
+            if not isinstance(body, list):
+                return Unproven(error=UNREADABLE)
+            closed += read(body)
+        return AllCancelled(orders=tuple(closed))
+
+
+def _order_params(order: Order) -> Params:
+    params = [
+        ("symbol", order.symbol),
+        ("side", order.side.upper()),
+        ("type", WIRE_TYPES[order.type]),
+        *position_params(order),
+    ]
+    if order.type is OrderType.LIMIT_MAKER:
+        params.append(("timeInForce", "GTX"))
+    elif order.time_in_force is not None:
+        params.append(("timeInForce", order.time_in_force.upper()))
+    if order.quantity is not None:
+        params.append(("quantity", plain(order.quantity)))
+    if order.price is not None:
+        params.append(("price", plain(order.price)))
+    if order.good_till_ms is not None:
+        params.append(("goodTillDate", str(order.good_till_ms // 1000 * 1000)))
+    params += [("newClientOrderId", order.client_order_id), ("newOrderRespType", "RESULT")]
+    return tuple(params)
+
+
+def _cancelled_algo_orders(body: object) -> tuple[CancelledOrder, ...]:
+    return tuple(
+        CancelledOrder(client_order_id=text(row.get("clientAlgoId")) or "", venue_order_id=algo_id)
+        for row in rows(body)
+        if (algo_id := text(row.get("algoId"))) is not None
+    )
+
+
+def _error_of(verdict: Verdict) -> VenueError | None:
+    return verdict.error if isinstance(verdict, Refused | Unproven) else None
+
+
+def _is_not_open(verdict: Verdict) -> bool:
+    error = _error_of(verdict)
+    return error is not None and error.venue_code in _NOT_OPEN
+
+
+def _is_open(sighting: Sighting) -> bool:
+    return isinstance(sighting, Found) and sighting.report.state is OrderState.OPEN
