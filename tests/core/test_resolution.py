@@ -328,6 +328,21 @@ def test_a_stamp_is_fixed_once_and_resynchronising_only_tried_once() -> None:
     assert settlement_of(step).status is Status.REJECTED
 
 
+def test_an_abridged_report_is_followed_by_a_look_up_and_settles_when_none_succeeds() -> None:
+    abridged = a_report(is_abridged=True)
+    case, step = go(a_case(), answered(Accepted(report=abridged)))
+    assert step == LookUp()
+    told = a_report(executed_quote=Decimal(65_000))
+    assert settlement_of(go(case, sighted(Found(report=told)))[1]).report == told
+    failed = sighted(LookupFailed(error=an_error()))
+    case, step = go(case, failed, SETTLE_PATIENCE_MS - 1)
+    assert isinstance(step, LookUp)
+    for fact in (failed, sighted(Absent())):
+        settlement = settlement_of(go(case, fact, SETTLE_PATIENCE_MS)[1])
+        assert (settlement.status, settlement.landed) == (Status.FILLED, Landed.YES)
+        assert settlement.report == abridged
+
+
 def test_doubt_counts_from_the_last_stamp_of_anybody() -> None:
     case, _ = start(NOW_MS + 9_000)
     case, _ = go(case, sighted(Absent(), 16_000), 16_000)

@@ -176,7 +176,8 @@ class SignalV1(BaseModel):
     position_side: PositionSide | None = Field(default=None, strict=False, description="futures only")
     cancels: SignalId | None = Field(default=None, description="signal_id of the order to cancel")
     valid_until: Instant | None = Field(
-        default=None, description="past it nothing is sent; capped at 15 minutes"
+        default=None,
+        description="past it nothing is sent, at most 15 minutes ahead; a gtd order rests until it, however far ahead",
     )
     dry_run: bool = Field(default=False, description="validate against the venue's rules, place nothing")
 
