@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from worker.commands import fate, holding, looking, outcomes, send, serving
+from worker.commands import explaining, fate, holding, looking, outcomes, send, serving
 from worker.commands.options import examples, paragraphs
 from worker.commands.shell import Exit
 from worker.demo import command as demonstration
@@ -66,6 +66,11 @@ for command, its_examples in (
     (looking.schema, looking.SCHEMA_EXAMPLES),
 ):
     app.command(help=paragraphs(command), epilog=its_examples)(command)
+app.command(
+    help=paragraphs(explaining.explain),
+    epilog=explaining.EXAMPLES,
+    context_settings={"ignore_unknown_options": True},  # so that -1022 is a number, not options
+)(explaining.explain)
 app.add_typer(looking.account_app)
 
 

@@ -32,7 +32,7 @@ from adapters.error_tables.table import ErrorTable
 from adapters.errors import ErrorEntry, Owner, Retry, Scope
 
 _PRODUCER, _OPERATOR, _VENUE, _BEELINE = Owner.PRODUCER, Owner.OPERATOR, Owner.VENUE, Owner.BEELINE
-_REJECT_CODES: Final = (-1010, -1013, -2010, -2011, -2038)
+_REJECT_CODES: Final = (-1013, -2010, -2011, -1010, -2038)
 
 _GENERAL: Final = (
     unknown(-1000, "An unknown error occurred while processing the request.", "execution_unknown", f"The venue failed without saying how. {ASK}"),
@@ -163,17 +163,17 @@ _ORDERS: Final = (
 )
 
 _SIZE_FILTERS: Final = (
-    ("PRICE_FILTER", "The price is out of its range or off its tick."),
-    ("PERCENT_PRICE_BY_SIDE", "The price is too far from the market on this side."),
-    ("PERCENT_PRICE", "The price is too far from the market."),
-    ("MARKET_LOT_SIZE", "The quantity is out of the range or off the step of market orders."),
-    ("LOT_SIZE", "The quantity is out of its range or off its step."),
-    ("MIN_NOTIONAL", "Price times quantity is below the minimum."),
-    ("NOTIONAL", "Price times quantity is out of its range."),
-    ("ICEBERG_PARTS", "The order would be cut into too many parts."),
-    ("TRAILING_DELTA", "The trailing delta is out of its range."),
+    ("PRICE_FILTER", "Send a price within the symbol's range and on its tick."),
+    ("PERCENT_PRICE_BY_SIDE", "The price is too far from the market for this side; bring it closer, or wait."),
+    ("PERCENT_PRICE", "The price is too far from the market; bring it closer, or wait."),
+    ("MARKET_LOT_SIZE", "Send a quantity within the symbol's range for market orders and on its step, or use a limit."),
+    ("LOT_SIZE", "Send a quantity within the symbol's range and on its step."),
+    ("MIN_NOTIONAL", "Send more: price times quantity (a market order: times the average price) is below the minimum."),
+    ("NOTIONAL", "Price times quantity (a market order: times the average price) is too small or too large; change the quantity."),
+    ("ICEBERG_PARTS", "The order would be cut into too many parts; make the visible quantity larger."),
+    ("TRAILING_DELTA", "Send a trailing delta within the symbol's range for this side."),
     ("MAX_POSITION", "The position would grow beyond the venue's limit; reduce it first."),
-    ("MAX_ASSET", "The order is larger than this account may place in one."),
+    ("MAX_ASSET", "The order is larger than this account may place in one; split it."),
 )
 _COUNT_FILTERS: Final = (
     "EXCHANGE_MAX_NUM_ORDERS", "EXCHANGE_MAX_NUM_ALGO_ORDERS", "EXCHANGE_MAX_NUM_ICEBERG_ORDERS", "EXCHANGE_MAX_NUM_ORDER_LISTS",

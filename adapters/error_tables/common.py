@@ -108,6 +108,16 @@ HTTP_STATUSES: Final[Mapping[int, ErrorEntry]] = {
 }
 """What a status alone says; the 400s that are not here prove nothing, the 500s are all like 500."""
 
+ACCOUNT_LIMIT: Final = _door(
+    429,
+    "too_many_orders",
+    _OPERATOR,
+    "The exchange account has used up its order budget, over all keys and programs; send less, or wait.",
+    retry=_HOLD,
+    scope=Scope.ACCOUNT,
+)
+"""A 429 whose header names a policy of the user: the address may go on for others."""
+
 UNMAPPED: Final = _door(
     None,
     "unmapped_error",

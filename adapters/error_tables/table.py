@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from typing import Final
 
 from adapters.error_tables.common import (
+    ACCOUNT_LIMIT,
     FAULTS,
     IP_BANNED,
     UNMAPPED,
@@ -25,6 +26,8 @@ from adapters.wire import integer, read_json, text
 _MESSAGE_CHARACTERS: Final = 200
 _BANNED_UNTIL: Final = re.compile(r"banned until (\d{10,16})", re.IGNORECASE)
 _REQUEST_IP: Final = re.compile(r"request ip: ([0-9a-f.:]*[0-9a-f])", re.IGNORECASE)
+_POLICY_NAME: Final = re.compile(r"[A-Za-z0-9_-]{1,40}")
+_USER_POLICY: Final = "user"
 _QUOTED_REQUEST: Final = re.compile(
     r"signature|timestamp=|recvWindow=|newClientOrderId=|apikey=", re.IGNORECASE
 )
@@ -85,18 +88,21 @@ class ErrorTable:
     def _classify(self, reply: Reply, code: int | None, message: str | None) -> VenueError:
         banned = _BANNED_UNTIL.search(message or "")
         return VenueError(
-            entry=self._entry(reply.status, code, message or ""),
+            entry=self._entry(reply, code, message or ""),
             venue_code=code,
             venue_message=_clean(message),
             http_status=reply.status,
             hold_ms=_retry_after_ms(reply),
             banned_until_ms=int(banned[1]) if banned else None,
-            detail=_detail(message or ""),
+            detail=_detail(message or "", _policy(reply)),
         )
 
-    def _entry(self, status: int, code: int | None, message: str) -> ErrorEntry:
+    def _entry(self, reply: Reply, code: int | None, message: str) -> ErrorEntry:
+        status = reply.status
         if status == IP_BANNED.http_status:
             return IP_BANNED
+        if status == ACCOUNT_LIMIT.http_status and _USER_POLICY in _policy(reply):
+            return ACCOUNT_LIMIT
         row = self.find(code, message, status)
         if row is None:
             return http_entry(status) if code is None else _unmapped(status)
@@ -113,10 +119,18 @@ def _clean(message: str | None) -> str | None:
     return _KEY_LIKE.sub("[key]", message)[:_MESSAGE_CHARACTERS]
 
 
-def _detail(message: str) -> str | None:
-    """Say what the hint cannot know: the address that the venue saw, which futures add to -2015."""
+def _detail(message: str, policy: str) -> str | None:
+    """Say what the hint cannot know: the address that the venue saw (futures add it to -2015), the limit it names."""
     seen = _REQUEST_IP.search(message)
-    return f"The venue saw the request come from {seen[1]}" if seen else None
+    if seen:
+        return f"The venue saw the request come from {seen[1]}"
+    return f"The venue names the limit {policy}" if policy else None
+
+
+def _policy(reply: Reply) -> str:
+    """Read the name of the limit that Bitrue says was reached; its own counts are per address (ip) or account (user)."""
+    name = reply.headers.get("rate_limit_p", "").strip()
+    return name if _POLICY_NAME.fullmatch(name) else ""
 
 
 def _unmapped(status: int) -> ErrorEntry:

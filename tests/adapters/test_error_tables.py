@@ -14,6 +14,7 @@ import pytest
 
 from adapters.error_tables.catalogue import TABLES
 from adapters.error_tables.common import (
+    ACCOUNT_LIMIT,
     FAULTS,
     HTTP_STATUSES,
     REDIRECT,
@@ -28,7 +29,15 @@ from tests.adapters.builders import a_reply, an_error
 
 DOCUMENTED = json.loads((Path(__file__).parent / "documented_errors.json").read_text())
 BY_MARKET = {table.market: table for table in TABLES}
-SHARED = (*HTTP_STATUSES.values(), *FAULTS.values(), *REFUSALS.values(), UNMAPPED, REDIRECT, UNREADABLE_REPLY)
+SHARED = (
+    ACCOUNT_LIMIT,
+    *HTTP_STATUSES.values(),
+    *FAULTS.values(),
+    *REFUSALS.values(),
+    UNMAPPED,
+    REDIRECT,
+    UNREADABLE_REPLY,
+)
 ROWS = [*(row for table in TABLES for row in table.rows), *SHARED]
 SUCCESSES = {0, 200}
 SERVER_ERRORS = (500, 501, 502, 503, 504, 520, 599)
@@ -296,6 +305,31 @@ def test_the_address_that_the_venue_saw_is_named() -> None:
     assert read(BY_MARKET["binance_usdm"], -2015, "request ip: 2001:db8::1", 401).detail == (
         "The venue saw the request come from 2001:db8::1"
     )
+
+
+@pytest.mark.parametrize(
+    ("policy", "code", "scope", "detail"),
+    [
+        (
+            "orders_user_seconds",
+            "too_many_orders",
+            "account",
+            "The venue names the limit orders_user_seconds",
+        ),
+        ("orders_ip_seconds", "too_many_requests", "ip", "The venue names the limit orders_ip_seconds"),
+        ("<user>", "too_many_requests", "ip", None),
+        ("", "too_many_requests", "ip", None),
+    ],
+)
+def test_bitrue_s_limit_of_one_account_stops_nobody_else(
+    policy: str, code: str, scope: str, detail: str | None
+) -> None:
+    for body in (b"", b'{"code":-1003,"msg":"Too many requests."}'):
+        reply = Reply(status=429, headers={"rate_limit_p": policy}, body=body)
+        error = BY_MARKET["bitrue_spot"].error(reply)
+        assert error is not None
+        assert (error.code, error.entry.scope, error.detail) == (code, scope, detail)
+        assert error.entry.retry is Retry.AFTER_HOLD
 
 
 # --- Every row ----------------------------------------------------------------------------------------------

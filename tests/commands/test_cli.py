@@ -11,7 +11,7 @@ from tests.commands.cli import NO_BROKER, beeline
 from worker.cli import Exit
 from worker.settings import Settings
 
-COMMANDS = ("worker", "topology", "sandbox", "signal", "outcomes", "demo", "schema")
+COMMANDS = ("worker", "topology", "sandbox", "signal", "outcomes", "demo", "explain", "schema")
 KEY = "k" * 64
 ACCOUNTS = f"""
 [main]
