@@ -1,5 +1,5 @@
 # Beeline. `make` lists the targets. Everything is installed into .venv; nothing else on the machine changes,
-# except that `make test`, `make demo` and friends may install Debian's rabbitmq-server when they are allowed to.
+# except that `make check`, `make test`, `make demo` and friends may install Debian packages when they are allowed to.
 
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
@@ -58,13 +58,14 @@ type: $(READY) ## Check the types (mypy, strict)
 	$(BIN)/mypy
 
 .PHONY: check
-check: fmt-check lint type ## All static checks, and the rules of the architecture
-	$(BIN)/pytest -q tests/test_architecture.py
+check: fmt-check lint type ## All static checks, the rules of the architecture, and every file of a deployment
+	deploy/tools.sh promtool
+	$(BIN)/pytest -q tests/test_architecture.py tests/deploy
 
 .PHONY: test
 test: setup ## Run all tests, those with a real broker too (ARGS="-k lane")
 	deploy/broker.sh install
-	deploy/tools.sh promtool chromium
+	deploy/tools.sh prometheus chromium
 	$(BIN)/pytest $(ARGS)
 
 .PHONY: test-fast

@@ -1,4 +1,4 @@
-"""Writes the pages under docs/ that are made from the code: `make docs`. A test keeps them current."""
+"""Writes the pages and files that are made from the code: `make docs`. A test keeps them current."""
 
 import asyncio
 from collections.abc import Iterable, Mapping
@@ -12,6 +12,7 @@ from adapters.error_tables.common import FAULTS, HTTP_STATUSES, REDIRECT, UNMAPP
 from adapters.error_tables.table import ErrorTable
 from adapters.errors import REFUSALS, ErrorEntry
 from tests import metrics_reference
+from tests.dashboard import dashboard
 from tests.metrics_reference import described, worker_registry
 from worker.commands.schemas import outcome_schema, signal_schema
 from worker.settings import PREFIX, Settings
@@ -36,13 +37,14 @@ SETTINGS_INTRO = (
 
 
 def pages() -> Mapping[str, str]:
-    """Every generated file under docs/ by its name."""
+    """Every generated file by its path from docs/."""
     return {
         "errors.md": _errors(),
         "metrics.md": _metrics(),
         "settings.md": _settings(),
         "signal.schema.json": _json(signal_schema()),
         "outcome.schema.json": _json(outcome_schema()),
+        "../deploy/grafana/beeline.json": _json(dashboard()),
     }
 
 
@@ -166,5 +168,6 @@ def _plain(value: object) -> object:
 
 if __name__ == "__main__":
     for name, text in pages().items():
-        (DOCS / name).write_text(text, encoding="utf-8")
-        print(f"docs/{name}")
+        path = (DOCS / name).resolve()
+        path.write_text(text, encoding="utf-8")
+        print(path.relative_to(DOCS.parent))

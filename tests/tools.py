@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import socket
 import subprocess
 from pathlib import Path
 
@@ -17,6 +18,13 @@ def tool(program: str) -> str:
     if os.environ.get("CI"):
         pytest.fail(text)
     pytest.skip(text)
+
+
+def free_port() -> int:
+    """Return a port that nothing listens on now, for a program that cannot be told to take one itself."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
 
 
 def output_of(program: str, *arguments: str | Path, given: str | None = None) -> tuple[int, str]:

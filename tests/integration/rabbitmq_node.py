@@ -13,6 +13,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterable
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -39,9 +40,16 @@ def is_rabbitmq_installed() -> bool:
 
 
 class RabbitNode:
-    """One private node. `release` takes RabbitMQ from a Debian release that the machine does not run (root only)."""
+    """One private node.
 
-    def __init__(self, *, release: str | None = None) -> None:
+    `release` takes RabbitMQ from a Debian release that the machine does not run (root only). `settings` are lines of
+    its configuration file beside those of every private node, and `plugins` are switched on.
+    """
+
+    def __init__(
+        self, *, release: str | None = None, settings: Iterable[str] = (), plugins: Iterable[str] = ()
+    ) -> None:
+        self._settings, self._plugins = list(settings), list(plugins)
         self.folder = Path(tempfile.mkdtemp(prefix="beeline-rabbitmq-"))
         self._root = _system_tree(release) if release else ""
         self._process: subprocess.Popen[bytes] | None = None
@@ -62,11 +70,17 @@ class RabbitNode:
         for _ in range(1 if self._has_run else PORT_ATTEMPTS):
             if not self._has_run:
                 self._node("new", self._root)
+                self._configure()
             self.url = self._node("url").strip()
             if self._launch():
                 self._has_run = True
                 return self
         raise RabbitNodeError(f"the node did not start\n{self._log()[-3000:]}")
+
+    def _configure(self) -> None:
+        with (self.folder / "rabbitmq.conf").open("a", encoding="utf-8") as file:
+            file.writelines(f"{line}\n" for line in self._settings)
+        (self.folder / "enabled_plugins").write_text(f"[{','.join(self._plugins)}].\n", encoding="utf-8")
 
     def kill(self, *, keep_new_queues: bool = True) -> None:
         """End the node the hard way, as a machine that fails does.
