@@ -7,7 +7,7 @@ account never stops the good ones, and work under way keeps the account it began
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import suppress
-from pathlib import Path
+from datetime import UTC, date, datetime
 from typing import Final
 
 import structlog
@@ -22,6 +22,7 @@ from worker.prices import Prices
 from worker.settings import Settings
 
 RELOAD_INTERVAL_S: Final = 2.0
+REST_S: Final = 0.3
 
 log = structlog.get_logger("beeline.accounts")
 
@@ -40,6 +41,7 @@ class AccountBook:
         self._holds: list[HoldRecord] = []
         self.on_hold: Callable[[HoldRecord], None] | None = None
         self.ready_to_ask: Callable[[], Awaitable[None]] = _at_once
+        self.on_loaded: Callable[[], None] = _nothing
         self.accounts = accounts
 
     @property
@@ -50,6 +52,14 @@ class AccountBook:
     def gateways(self) -> Iterator[Gateway]:
         """Every gateway in use."""
         return iter(self._gateways.values())
+
+    def in_force(self, account: Account) -> Account:
+        """The account as it is configured now, if it trades at the same address: its key may have been replaced."""
+        current = self.accounts.get(account.name)
+        if current is None or current is account or current.signer is None:
+            return account
+        is_same_place = (current.venue, current.base_url) == (account.venue, account.base_url)
+        return current if is_same_place else account
 
     def gateway_of(self, account: Account) -> Gateway:
         """The gateway an account trades through."""
@@ -67,8 +77,9 @@ class AccountBook:
         ]
 
     def open_gateways(self, tasks: asyncio.TaskGroup) -> None:
-        """Open a gateway for each venue and address that has none yet, and say which accounts are refused."""
+        """Open a gateway for each venue and address that has none yet, and say what is wrong with accounts."""
         for account in self.accounts.values():
+            self._remind(account)
             if account.signer is None:
                 log.error(
                     "account refused; its signals are answered account_refused",
@@ -77,6 +88,15 @@ class AccountBook:
                 )
             elif (account.venue, account.base_url) not in self._gateways:
                 self._open(account, tasks)
+        self.on_loaded()
+
+    def _remind(self, account: Account) -> None:
+        age_days = account.rotation_due_days(self._today())
+        if age_days is not None:
+            log.warning("the account's key is old; replace it", account=account.name, age_days=age_days)
+
+    def _today(self) -> date:
+        return datetime.fromtimestamp(self._ports.clock.wall_ms() / 1000, UTC).date()
 
     def _open(self, account: Account, tasks: asyncio.TaskGroup) -> None:
         gateway = Gateway(
@@ -114,37 +134,53 @@ class AccountBook:
 
     async def follow(self, tasks: asyncio.TaskGroup, bind: Callable[[], Awaitable[None]]) -> None:
         """Load the accounts again whenever their files change; `bind` routes new ones to their shards."""
-        seen = _fingerprint(self._settings.accounts)
+        seen, today = self._fingerprint(), self._today()
         while True:
             with suppress(TimeoutError):
                 async with asyncio.timeout(RELOAD_INTERVAL_S):
                     await self._reload.wait()
-            now = _fingerprint(self._settings.accounts)
+            if today != self._today():
+                today = self._today()
+                for account in self.accounts.values():
+                    self._remind(account)
+            now = self._fingerprint()
             if now == seen and not self._reload.is_set():
                 continue
+            # A file that is still being written is read when it has come to rest: half of it may be valid too.
+            while not self._reload.is_set() and (now := await self._later_fingerprint()) != seen:
+                seen = now
             self._reload.clear()
-            seen = now
             try:
-                self.accounts = load_accounts(self._settings.accounts, self._venues)
+                self.accounts = load_accounts(self._settings.accounts, self._venues, earlier=self.accounts)
             except AccountsError as error:
                 reason = str(error)
                 log.warning("accounts not reloaded, the ones loaded before stay in force", reason=reason)
                 continue
+            seen = self._fingerprint()
             self.open_gateways(tasks)
             await bind()
             log.info("accounts loaded", accounts=len(self.accounts), usable=self.usable)
 
+    async def _later_fingerprint(self) -> Mapping[str, tuple[int, ...]]:
+        await asyncio.sleep(REST_S)
+        return self._fingerprint()
 
-async def _at_once() -> None:
+    def _fingerprint(self) -> Mapping[str, tuple[int, ...]]:
+        """What changes when account files or the key files they name do."""
+        path = self._settings.accounts
+        files = {*path.glob("*")} if path.is_dir() else {path}
+        files |= {file for account in self.accounts.values() for file in account.files}
+        marks: dict[str, tuple[int, ...]] = {}
+        for file in files:
+            with suppress(OSError):
+                stat = file.stat()
+                marks[str(file)] = (stat.st_mtime_ns, stat.st_ctime_ns, stat.st_size, stat.st_ino)
+        return marks
+
+
+def _nothing() -> None:
     return
 
 
-def _fingerprint(path: Path) -> Mapping[str, tuple[int, int]]:
-    """What changes when account files do."""
-    files = sorted(path.glob("*")) if path.is_dir() else [path]
-    marks: dict[str, tuple[int, int]] = {}
-    for file in files:
-        with suppress(OSError):
-            stat = file.stat()
-            marks[str(file)] = (stat.st_mtime_ns, stat.st_size)
-    return marks
+async def _at_once() -> None:
+    return

@@ -5,11 +5,12 @@ answered with it. Secrets live inside signers and are never shown: an `Account` 
 only.
 """
 
+import hashlib
 import os
 import stat
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 from pathlib import Path
 from typing import Any, Final
@@ -17,7 +18,9 @@ from typing import Any, Final
 import structlog
 
 from adapters.base import Adapter
+from adapters.model import KeyForm
 from adapters.signing import Signer, UnusableKeyError, make_signer
+from worker.key_text import key_problem, pair_problem, secret_problem
 
 _FIELDS: Final = frozenset(
     {
@@ -34,6 +37,9 @@ _FIELDS: Final = frozenset(
         "allow_withdraw_keys",
     }
 )
+ROTATE_AFTER_DAYS: Final = 90
+"""A key that is older is asked to be replaced."""
+
 _NAME_CHARACTERS: Final = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-")
 
 log = structlog.get_logger("beeline.accounts")
@@ -49,7 +55,11 @@ class _RefusedError(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Account:
-    """One exchange account. `signer` is `None` exactly when the account was refused, for the reason in `refused`."""
+    """One exchange account. `signer` is `None` exactly when the account was refused, for the reason in `refused`.
+
+    `credentials` is the same for the same key at the same address under the same policy, and tells nothing of it.
+    `files` are what the account was read from, its own file first.
+    """
 
     name: str
     venue: str
@@ -60,15 +70,29 @@ class Account:
     created: date | None = None
     allow_withdraw_keys: bool = False
     signer: Signer | None = field(default=None, repr=False)
+    credentials: str = field(default="", repr=False)
+    files: tuple[Path, ...] = field(default=(), repr=False)
     refused: str | None = None
 
     def allows(self, symbol: str) -> bool:
         """Whether the whitelist lets a venue symbol (`BTCUSDT`) trade."""
         return self.symbols is None or symbol in self.symbols
 
+    def rotation_due_days(self, today: date) -> int | None:
+        """The age of the key in days when that is too old; `None` when it is not, or not known."""
+        age_days = (today - self.created).days if self.created else 0
+        return age_days if age_days > ROTATE_AFTER_DAYS else None
 
-def load_accounts(path: Path, venues: Mapping[str, Adapter]) -> dict[str, Account]:
+
+def load_accounts(
+    path: Path, venues: Mapping[str, Adapter], *, earlier: Mapping[str, Account] | None = None
+) -> dict[str, Account]:
     """Read an account file, or every `*.toml` of a folder in the order of names; there, a bad file is passed over.
+
+    Args:
+        path: the file or folder.
+        venues: the adapters by venue.
+        earlier: the accounts in force; those of a bad file of a folder stay as they are.
 
     Raises:
         AccountsError: the path does not exist, cannot be read, or is not TOML.
@@ -84,9 +108,14 @@ def load_accounts(path: Path, venues: Mapping[str, Adapter]) -> dict[str, Accoun
         except AccountsError as error:
             if not path.is_dir():
                 raise
+            kept = {name: account for name, account in (earlier or {}).items() if file in account.files[:1]}
             log.warning(
-                "account file passed over; its accounts are unknown", file=file.name, reason=str(error)
+                "account file passed over; its accounts stay as they were loaded, or are unknown",
+                file=file.name,
+                accounts_kept=sorted(kept),
+                reason=str(error),
             )
+            accounts |= kept
             continue
         for name, entry in entries.items():
             account = _load_account(name, entry, file, venues)
@@ -98,7 +127,7 @@ def load_accounts(path: Path, venues: Mapping[str, Adapter]) -> dict[str, Accoun
 
 def _read_toml(file: Path) -> dict[str, Any]:
     try:
-        return tomllib.loads(file.read_text(encoding="utf-8"))
+        return tomllib.loads(file.read_text(encoding="utf-8-sig"))
     except OSError as error:
         raise AccountsError(f"{file} cannot be read: {error.strerror}") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
@@ -111,7 +140,13 @@ def _load_account(name: str, entry: Any, file: Path, venues: Mapping[str, Adapte
     venue = entry.get("venue")
     adapter = venues.get(venue) if isinstance(venue, str) else None
     base_url = entry.get("base_url") or (adapter.base_url if adapter else "")
-    account = Account(name=name, venue=str(venue), base_url=str(base_url).rstrip("/"))
+    sources = (entry.get("api_key_file"), entry.get("secret_key_file"))
+    account = Account(
+        name=name,
+        venue=str(venue),
+        base_url=str(base_url).rstrip("/"),
+        files=(file, *(file.parent / source for source in sources if isinstance(source, str))),
+    )
     try:
         return _checked(account, entry, file, venues)
     except (_RefusedError, UnusableKeyError) as error:
@@ -129,18 +164,34 @@ def _checked(account: Account, entry: dict[str, Any], file: Path, venues: Mappin
         raise _RefusedError(f"venue must be one of {', '.join(sorted(venues))}")
     if not account.base_url.startswith(("http://", "https://")):
         raise _RefusedError("base_url must start with https:// (or http:// for a sandbox)")
-    api_key, secret = _secret(entry, "api_key", file), _secret(entry, "secret_key", file)
-    return Account(
-        name=name,
-        venue=account.venue,
-        base_url=account.base_url,
+    allow_withdraw_keys: bool = _typed(entry, "allow_withdraw_keys", bool, default=False)
+    api_key, secret = _key_pair(entry, file, venues[account.venue].key_form)
+    identity = (account.venue, account.base_url, api_key, secret, str(allow_withdraw_keys))
+    return replace(
+        account,
         label=_typed(entry, "label", str, default=""),
         limit_group=_typed(entry, "limit_group", str),
         symbols=_whitelist(entry),
         created=_typed(entry, "created", date),
-        allow_withdraw_keys=_typed(entry, "allow_withdraw_keys", bool, default=False),
+        allow_withdraw_keys=allow_withdraw_keys,
         signer=make_signer(api_key, secret),
+        credentials=hashlib.blake2b("\n".join(identity).encode(), digest_size=16).hexdigest(),
     )
+
+
+def _key_pair(entry: dict[str, Any], file: Path, form: KeyForm) -> tuple[str, str]:
+    api_key, secret = _secret(entry, "api_key", file), _secret(entry, "secret_key", file)
+    problem = pair_problem(api_key, secret, form)
+    problem = problem or key_problem(_origin(entry, "api_key"), api_key, form.api_key_length)
+    problem = problem or secret_problem(_origin(entry, "secret_key"), secret, form)
+    if problem is not None:
+        raise _RefusedError(problem)
+    return api_key, secret
+
+
+def _origin(entry: dict[str, Any], name: str) -> str:
+    """Where a key stands, as a problem names it."""
+    return f"{name} (in {entry[f'{name}_file']})" if f"{name}_file" in entry else name
 
 
 def _typed(entry: dict[str, Any], name: str, kind: type, *, default: Any = None) -> Any:
@@ -160,7 +211,7 @@ def _whitelist(entry: dict[str, Any]) -> frozenset[str] | None:
 
 
 def _secret(entry: dict[str, Any], name: str, file: Path) -> str:
-    """Read a key from its field or from the file its `…_file` field names, and refuse what cannot be one."""
+    """Read a key from its field, or from the file its `…_file` field names without the line end it closes with."""
     source = entry.get(f"{name}_file")
     if (source is None) == (entry.get(name) is None):
         raise _RefusedError(f"exactly one of {name} and {name}_file is required")
@@ -172,14 +223,16 @@ def _secret(entry: dict[str, Any], name: str, file: Path) -> str:
         _refuse_open_file(path)
         try:
             value = path.read_text(encoding="utf-8").removesuffix("\n").removesuffix("\r")
-        except (OSError, UnicodeDecodeError):
-            raise _RefusedError(f"the file that {name}_file names cannot be read") from None
-    if not isinstance(value, str) or not value:
-        raise _RefusedError(f"{name} must be a text")
-    if not value.startswith("-----BEGIN ") and not all("!" <= character <= "~" for character in value):
-        raise _RefusedError(
-            f"{name} contains white space or characters that cannot be printed; paste it again"
-        )
+        except OSError as error:
+            raise _RefusedError(
+                f"{source}, which {name}_file names, cannot be read: {error.strerror}"
+            ) from None
+        except UnicodeDecodeError:
+            raise _RefusedError(
+                f"{source}, which {name}_file names, is no text file; save it as UTF-8"
+            ) from None
+    if not isinstance(value, str):
+        raise _RefusedError(f"{name} must be a text in quotes")
     return value
 
 
@@ -193,7 +246,13 @@ def _refuse_open_file(path: Path) -> None:
 
 
 def _refuse(account: Account, reason: str) -> Account:
-    return Account(name=account.name, venue=account.venue, base_url=account.base_url, refused=reason)
+    return Account(
+        name=account.name,
+        venue=account.venue,
+        base_url=account.base_url,
+        files=account.files,
+        refused=reason,
+    )
 
 
 def _refuse_known_key(account: Account, keys: dict[str, str]) -> Account:

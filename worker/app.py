@@ -29,6 +29,7 @@ from worker.core.shards import Names
 from worker.dispatcher import Dispatcher, Execution
 from worker.epoch import lease_s
 from worker.gauges import publish_gauges, watch_loop
+from worker.keys import Keys
 from worker.lane import Lanes
 from worker.ports import Ports
 from worker.publisher import Publisher
@@ -133,7 +134,10 @@ class Worker:
         control.on_hold = self._book.heed
         self._book.ready_to_ask = control.read_once
         self._book.on_hold = lambda hold: self._tell_pool(tasks, control, hold)
-        unknowns = Unknowns(clock, self._book, tasks, self._dispatcher.correct, settings=settings)
+        keys = Keys(clock, self._book, tasks)
+        self._book.on_loaded = keys.follow
+        control.on_key_release = keys.release
+        unknowns = Unknowns(clock, self._book, keys, tasks, self._dispatcher.correct, settings=settings)
         self._dispatcher.on_unknown = unknowns.watch
         self._consumer.on_taken_over = unknowns.resume
         self._consumer.on_delivery = self._dispatcher.dispatch
@@ -143,6 +147,7 @@ class Worker:
             dispatcher=self._dispatcher,
             book=self._book,
             stops=control.stops,
+            keys=keys,
         )
         self._lanes = Lanes(desk, tasks)
         self._connections = Connections(
@@ -166,6 +171,7 @@ class Worker:
             lanes=self._lanes,
             unknowns=unknowns,
             control=control,
+            keys=keys,
             is_draining=lambda: self._draining,
         )
         publish_gauges(self._report, self._telemetry)

@@ -41,6 +41,7 @@ class Cancellation:
         self._absent_before = False
         self._give_up_s = trade.desk.clock.monotonic() + trade.desk.settings.resolution_budget
         self._sent = trade.execution.suspect_until_ms is not None
+        self._doubtful = self._sent
 
     async def run(self) -> Settlement:
         """Return how the signal ended."""
@@ -53,6 +54,9 @@ class Cancellation:
         if trade.signal.dry_run:
             return Settlement(status=Status.VALIDATED, landed=Landed.NO)
         while True:
+            key_error = trade.key_error()
+            if key_error is not None:
+                return unresolved(key_error) if self._doubtful else rejected(key_error)
             settlement = await (self._cancel() if trade.is_valid else self._look_up())
             if settlement is not None:
                 return settlement
@@ -87,7 +91,7 @@ class Cancellation:
                 return settle_cancellation(report, refusal("too_late_to_cancel"))
             case Unproven(error=error):
                 self._count_attempt()
-                self._error = error
+                self._error, self._doubtful = error, True
                 return None
             case Refused(error=error):
                 self._count_attempt()
@@ -102,8 +106,8 @@ class Cancellation:
         if error.code == "order_not_found" and not self._absent_before:
             self._absent_before = True
             return None
-        if error.entry.retry is Retry.NEVER:
-            return rejected(error)
+        if error.entry.retry is Retry.NEVER and not self._trade.is_excused:
+            return ended(error, is_doubtful=self._doubtful)
         if error.entry.retry is Retry.AFTER_RESYNC:
             await self._trade.gateway.clock.resynchronise()
         return None
@@ -134,6 +138,11 @@ class Cancellation:
                 return None
 
 
+def ended(error: VenueError, *, is_doubtful: bool) -> Settlement:
+    """End with an error that no resend cures; one of the key says nothing about an earlier attempt in doubt."""
+    return unresolved(error) if is_doubtful and error.entry.quarantines else rejected(error)
+
+
 class Clearance:
     """Cancels every open order of a symbol; asking again is safe."""
 
@@ -153,6 +162,9 @@ class Clearance:
         if trade.signal.dry_run:
             return Settlement(status=Status.VALIDATED, landed=Landed.NO)
         while trade.is_valid:
+            key_error = trade.key_error()
+            if key_error is not None:
+                return unresolved(key_error) if self._doubtful else rejected(key_error)
             settlement = await self._sweep(rules.symbol)
             if settlement is not None:
                 return settlement
@@ -175,8 +187,8 @@ class Clearance:
         self._error = sweep.error
         if isinstance(sweep, Unproven):
             self._doubtful = True
-        elif sweep.error.entry.retry is Retry.NEVER:
-            return rejected(sweep.error)
+        elif sweep.error.entry.retry is Retry.NEVER and not trade.is_excused:
+            return ended(sweep.error, is_doubtful=self._doubtful)
         if sweep.error.entry.retry is Retry.AFTER_RESYNC:
             await trade.gateway.clock.resynchronise()
         return None

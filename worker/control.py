@@ -15,7 +15,7 @@ import structlog
 
 from worker.amqp import Link, Message
 from worker.clock_sync import Clock
-from worker.core.holds import HoldRecord, StopRecord, Stops
+from worker.core.holds import HoldRecord, KeyRelease, StopRecord, Stops
 from worker.core.ownership import OwnershipRecord, ShardHistory
 from worker.core.shards import Names
 from worker.publisher import Publisher
@@ -38,6 +38,7 @@ class Control:
         self.incarnation = uuid4().hex
         self.on_foreign_takeover: Callable[[int], None] = lambda _: None
         self.on_hold: Callable[[HoldRecord], None] = lambda _: None
+        self.on_key_release: Callable[[str, float], None] = lambda *_: None
         self.stops = Stops()
         self._read_once = asyncio.Event()
         self._histories: dict[int, ShardHistory] = {}
@@ -80,6 +81,8 @@ class Control:
                 self.on_hold(record)
             case StopRecord() as record:
                 self.stops.follow(record)
+            case KeyRelease() as record:
+                self.on_key_release(record.account, record.at_ms)
             case None:
                 pass
         awaited = self._awaited.get(message.message_id or "")
@@ -109,6 +112,12 @@ class Control:
         """Tell the pool of an operator's hold or its end; complete once it stands on the stream."""
         body = orjson.dumps(stop.document())
         message = Message(body=body, routing_key=self._names.control, type="stop")
+        await self._publisher.publish("", message, wanted=lambda: True)
+
+    async def announce_key_release(self, release: KeyRelease) -> None:
+        """Tell the pool that an operator ends an account's quarantine."""
+        body = orjson.dumps(release.document())
+        message = Message(body=body, routing_key=self._names.control, type="key_release")
         await self._publisher.publish("", message, wanted=lambda: True)
 
     async def repeat_stops(self) -> None:
@@ -145,13 +154,15 @@ class Control:
         return Message(body=orjson.dumps(record), routing_key=self._names.control, type=kind)
 
 
-def _read(message: Message) -> OwnershipRecord | HoldRecord | StopRecord | None:
+def _read(message: Message) -> OwnershipRecord | HoldRecord | StopRecord | KeyRelease | None:
     try:
         fields = orjson.loads(message.body)
         if fields.get("kind") == "hold":
             return HoldRecord.read(fields)
         if fields.get("kind") == "stop":
             return StopRecord.read(fields)
+        if fields.get("kind") == "key_release":
+            return KeyRelease.read(fields)
         if fields.get("kind") not in ("takeover", "release"):
             return None
         return OwnershipRecord(

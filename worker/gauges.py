@@ -98,6 +98,11 @@ def _labelled(report: Report) -> dict[str, tuple[tuple[str, ...], str, Callable[
                 for name, count in report.connections.connected.items()
             },
         ),
+        "beeline_account_stopped": (
+            ("account", "code"),
+            "1 for each account that its key stops: account_quarantined or account_refused.",
+            lambda: _stopped(report),
+        ),
         "beeline_holds": (
             ("imposed_by", "scope", "name"),
             "Holds in force: the venue wants to be left alone, or an operator stopped something.",
@@ -113,6 +118,12 @@ def _labelled(report: Report) -> dict[str, tuple[tuple[str, ...], str, Callable[
             "Bound of the error of a venue's time.",
             lambda: _uncertainties(report),
         ),
+    }
+
+
+def _stopped(report: Report) -> Series:
+    return {
+        (name, state.error.code): 1 for name, state in report.keys.states().items() if state.error is not None
     }
 
 

@@ -14,11 +14,11 @@ import structlog
 from adapters.errors import Landed, VenueError, refusal
 from adapters.model import Order, SymbolRules
 from worker.cancellation import Cancellation, Clearance
-from worker.core.outcome import Settlement, Status, Subject, client_order_id
+from worker.core.outcome import Settlement, Subject, client_order_id
 from worker.core.signals import Action
 from worker.dispatcher import LONGEST_VALIDITY_MS, Execution
-from worker.placement import Placement
-from worker.trade import AbandonedError, Desk, Trade, rejected
+from worker.placement import Placement, order_of
+from worker.trade import AbandonedError, Desk, Trade, rejected, unresolved
 
 log = structlog.get_logger("beeline.lane")
 
@@ -142,9 +142,11 @@ class Work:
 
     def _refuse(self, error: VenueError) -> Settlement:
         """Refuse without asking the venue: a claim only where nothing can have been sent for the signal."""
-        if self._execution.sent or self._execution.suspect_until_ms:
-            return Settlement(status=Status.UNKNOWN, landed=Landed.UNKNOWN, error=error)
-        return rejected(error)
+        if not self._execution.sent and not self._execution.suspect_until_ms:
+            return rejected(error)
+        if self._signal.action is Action.PLACE:
+            self._asked = order_of(self._signal)  # so that the truth can be found out later
+        return unresolved(error)
 
     async def _execute(self) -> Settlement:
         signal, account = self._signal, self._account
@@ -152,6 +154,9 @@ class Work:
             return self._refuse(refusal("unknown_account"))
         if account.signer is None:
             return self._refuse(refusal("account_refused", detail=account.refused))
+        key_error = self._desk.keys.error(account)
+        if key_error is not None:
+            return self._refuse(key_error)
         trade = Trade(self._desk, self._execution, account, self._valid_until_ms)
         settlement: Settlement
         match signal.action:

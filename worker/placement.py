@@ -10,9 +10,20 @@ from decimal import Decimal
 from typing import Final
 
 from adapters.errors import Landed, Retry, VenueError, refusal
-from adapters.model import Absent, ExecutionReport, Found, Order, TimeInForce
+from adapters.model import Absent, ExecutionReport, Found, Order, Refused, TimeInForce
 from worker.core.outcome import Settlement, Status, client_order_id
-from worker.core.resolution import Answered, Case, LookUp, Place, Settle, Sighted, Step, advance, begin
+from worker.core.resolution import (
+    Answered,
+    Case,
+    LookUp,
+    Place,
+    Settle,
+    Sighted,
+    Step,
+    advance,
+    begin,
+    give_up,
+)
 from worker.core.signals import Signal
 from worker.gateway import Exchange, Fenced, Throttled
 from worker.trade import (
@@ -40,7 +51,7 @@ class Placement:
     def __init__(self, trade: Trade) -> None:
         self._trade = trade
         self._signal = trade.signal
-        self._order = _order(trade.signal)
+        self._order = order_of(trade.signal)
         self._prepared = False
         self._earliest_stamp_ms: float | None = None
 
@@ -95,10 +106,10 @@ class Placement:
         passage = await trade.gateway.send(trade.adapter.place(self._order), trade.placing)
         match passage:
             case Fenced():
-                stop = trade.stop()
-                if stop is None:
+                obstacle = trade.obstacle()
+                if obstacle is None:
                     raise AbandonedError
-                return case, Settle(settlement=rejected(refusal("held", detail=stop.reason)))
+                return case, Settle(settlement=rejected(obstacle))
             case Throttled():
                 trade.journey.limiter_ms += passage.limiter_ms
                 return case, Settle(settlement=rejected(rate_limited(passage)))
@@ -111,12 +122,21 @@ class Placement:
                     self._earliest_stamp_ms or passage.stamped_ms, passage.stamped_ms
                 )
                 verdict = trade.adapter.read_placement(self._order, passage.answer)
+                if isinstance(verdict, Refused) and trade.hear(passage, verdict.error):
+                    # Refused for the sake of a key that is not in force any more, or of a ban.
+                    await trade.admit()
+                    return case, Place()
                 return self._advance(case, Answered(verdict=verdict, stamped_ms=passage.stamped_ms))
 
     async def _look_up(self, case: Case, step: LookUp) -> tuple[Case, Step]:
         trade = self._trade
         await trade.pause(step.wait_ms)
         trade.check_owned()
+        key_error = trade.key_error()
+        if key_error is not None:
+            return case, give_up(
+                case, key_error
+            )  # asked again when the key is accepted: `worker/unknowns.py`
         asked_ms = trade.gateway.earliest_venue_ms()
         flow = trade.adapter.find(case.order, venue_order_id=case.venue_order_id, since_ms=self._since_ms())
         trade.journey.lookups += 1
@@ -151,9 +171,10 @@ class Placement:
     async def _prepare(self) -> VenueError | None:
         """Check the order against the venue's rules and write it the venue's way, before a request is spent."""
         trade = self._trade
-        stop = trade.stop()
-        if stop is not None:
-            return refusal("held", detail=stop.reason)
+        await trade.admit()
+        obstacle = trade.obstacle()
+        if obstacle is not None:
+            return obstacle
         if not trade.account.allows(self._signal.symbol):
             return refusal("symbol_not_allowed")
         rules = await trade.ready_rules()
@@ -191,6 +212,8 @@ class Placement:
             trade.journey.attempts += 1
             trade.journey.venue_ms += passage.venue_ms
             error = trade.adapter.error(passage.answer)
+            if error is not None and trade.hear(passage, error):
+                continue
             if error is None or (error.venue_code is None and error.http_status in NO_SUCH_ENDPOINT):
                 break
             if error.entry.retry is Retry.NEVER or (error.entry.retry is Retry.AFTER_RESYNC and tries):
@@ -204,7 +227,7 @@ class Placement:
         return Settlement(status=Status.VALIDATED, landed=Landed.NO)
 
 
-def _order(signal: Signal) -> Order:
+def order_of(signal: Signal) -> Order:
     """The order a signal asks for."""
     assert signal.side is not None  # noqa: S101 - signals are validated
     assert signal.type is not None  # noqa: S101

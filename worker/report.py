@@ -13,10 +13,12 @@ from worker.connections import Connections
 from worker.consumer import Consumer
 from worker.control import Control
 from worker.core.holds import StopRecord
+from worker.core.key_standing import KeyState, Standing
 from worker.core.shards import Names
 from worker.core.token_bucket import BudgetSet
 from worker.dispatcher import Dispatcher
 from worker.gateway import Gateway
+from worker.keys import Keys
 from worker.lane import Lanes
 from worker.publisher import Publisher
 from worker.settings import Settings
@@ -39,6 +41,7 @@ class Report:
     lanes: Lanes
     unknowns: Unknowns
     control: Control
+    keys: Keys
     is_draining: Callable[[], bool]
 
     def obstacles(self) -> list[str]:
@@ -103,11 +106,15 @@ class Report:
     def _account(self, account: Account) -> dict[str, Any]:
         gateway = None if account.signer is None else self.book.gateway_of(account)
         limits = gateway.budget(account.limit_group or account.name).limits if gateway else None
+        state = self.keys.states().get(account.name, KeyState())
+        stopped = {state.standing: state.error.hint} if state.error else {}
         return {
             "name": account.name,
             "venue": account.venue,
             "label": account.label,
-            "refused": account.refused,
+            "refused": account.refused or stopped.get(Standing.REFUSED),
+            "quarantined": stopped.get(Standing.QUARANTINED),
+            "key": _key_status(state, self.clock.monotonic()),
             "budgets": _budgets(gateway, limits) if gateway and limits else [],
         }
 
@@ -145,6 +152,17 @@ def _budgets(gateway: Gateway, limits: BudgetSet) -> list[dict[str, Any]]:
         }
         for (kind, interval_s), budget in limits.budgets.items()
     ]
+
+
+def _key_status(state: KeyState, now_s: float) -> dict[str, Any]:
+    """What is known of an account's key."""
+    return {
+        "standing": state.standing,
+        "cause": state.cause.code if state.cause else None,
+        "for_s": round(now_s - state.since_s, 1) if state.error else None,
+        "can_withdraw": state.rights.can_withdraw if state.rights else None,
+        "is_ip_restricted": state.rights.is_ip_restricted if state.rights else None,
+    }
 
 
 def _stop(stop: StopRecord) -> dict[str, Any]:

@@ -17,6 +17,7 @@ from worker.core.outcome import Settlement, Status
 from worker.core.resolution import Moment
 from worker.dispatcher import Dispatcher, Execution
 from worker.gateway import Exchange, Fenced, Sending, Throttled
+from worker.keys import Keys
 from worker.settings import Settings
 
 T = TypeVar("T")
@@ -45,6 +46,7 @@ class Desk:
     dispatcher: Dispatcher
     book: AccountBook
     stops: Stops
+    keys: Keys
 
 
 class Trade:
@@ -57,16 +59,33 @@ class Trade:
         self.gateway = desk.book.gateway_of(account)
         self.adapter = self.gateway.adapter
         self.valid_until_ms = valid_until_ms
+        self.is_excused = False
+        """Whether the last request of a conversation failed for the sake of a key that is not in force, or of a ban."""
         budget = self.gateway.budget(account.limit_group or account.name)
         self.told = budget.told
-        self.sending = Sending(
+        self._sending = Sending(
             signer=account.signer, budget=budget, may_send=execution.may_send, deadline_ms=valid_until_ms
         )
-        self.placing = replace(self.sending, may_send=self._may_place)
+
+    @property
+    def sending(self) -> Sending:
+        """Sending with the account's key as it is now: it may be replaced while the signal is worked on."""
+        current = self.desk.book.in_force(self.account)
+        if current is not self.account:
+            self.account = current
+            self._sending = replace(self._sending, signer=current.signer)
+        return self._sending
+
+    @property
+    def placing(self) -> Sending:
+        """Sending that an operator's hold or a quarantine stops at the last moment."""
+        return replace(self.sending, may_send=self._may_place)
 
     def asking(self, budget_ms: float) -> Sending:
         """Sending that only asks: no fence, and no longer than what is left of the time to find out."""
         return replace(self.sending, may_send=always, deadline_ms=self.desk.clock.wall_ms() + budget_ms)
+
+    # --- What stands in the way
 
     def stop(self) -> StopRecord | None:
         """The operator's hold that stops this order."""
@@ -74,8 +93,30 @@ class Trade:
             account=self.account.name, venue=self.account.venue, symbol=self.signal.symbol
         )
 
+    def obstacle(self) -> VenueError | None:
+        """Why nothing may be placed now: an operator's hold, or a key that the venue does not accept."""
+        stop = self.stop()
+        return self.key_error() if stop is None else refusal("held", detail=stop.reason)
+
+    def key_error(self) -> VenueError | None:
+        """Why nothing at all is sent for the account now: its key would not be accepted."""
+        return self.desk.keys.error(self.desk.book.in_force(self.account))
+
+    async def admit(self) -> None:
+        """Have the account's key asked about if nothing is known of it yet, and wait a moment for the answer."""
+        await self.desk.keys.admit(self.desk.book.in_force(self.account))
+
+    def hear(self, exchange: Exchange, error: VenueError) -> bool:
+        """Take in what an error says of the account's key.
+
+        Returns:
+            Whether something else explains an error of the key, so that the same request may be sent again.
+        """
+        sent_s = self.desk.clock.monotonic() - exchange.venue_ms / 1000
+        return self.desk.keys.hear(self.account, error, sent_s)
+
     def _may_place(self) -> bool:
-        return self.stop() is None and self.execution.may_send()
+        return self.obstacle() is None and self.execution.may_send()
 
     # --- Time
 
@@ -125,6 +166,8 @@ class Trade:
         """Add a look-up's or cancel's request to the journey."""
         self.journey.limiter_ms += exchange.limiter_ms
         self.journey.resolve_ms += exchange.venue_ms
+        error = self.adapter.error(exchange.answer)
+        self.is_excused = error is not None and self.hear(exchange, error)
 
     async def ready_rules(self) -> SymbolRules | VenueError:
         """Return the symbol's rules, waiting for a venue that cannot tell them now while the signal is valid."""
@@ -198,9 +241,10 @@ def refused(error: VenueError) -> Settlement:
     return expired(error) if error.code == "signal_expired" else rejected(error)
 
 
-def unresolved() -> Settlement:
-    """Nobody could tell within the resolution budget."""
-    return Settlement(status=Status.UNKNOWN, landed=Landed.UNKNOWN, error=refusal("resolution_exhausted"))
+def unresolved(error: VenueError | None = None) -> Settlement:
+    """Nobody could tell within the resolution budget, or for another reason."""
+    error = error or refusal("resolution_exhausted")
+    return Settlement(status=Status.UNKNOWN, landed=Landed.UNKNOWN, error=error)
 
 
 def rate_limited(passage: Throttled) -> VenueError:

@@ -8,19 +8,23 @@ next revision. A new owner finds the unknown ones in the shard's memory and goes
 import asyncio
 from collections.abc import Awaitable, Callable
 from decimal import Decimal
+from functools import partial
 from typing import Any, Final
 
 import orjson
 import structlog
 
+from adapters.base import Adapter
 from adapters.errors import Landed, refusal
 from adapters.model import Absent, Found, Order, OrderType, Side, Sighting, TimeInForce
 from worker.account_book import AccountBook
+from worker.accounts import Account
 from worker.clock_sync import Clock
 from worker.consumer import Shard
 from worker.core.outcome import Outcome, Settlement, correct_outcome, settle_placement
 from worker.core.resolution import READ_LAG_MS
-from worker.gateway import Sending
+from worker.gateway import Exchange, Sending
+from worker.keys import Keys
 from worker.settings import Settings
 from worker.trade import always, expired, seen
 
@@ -40,12 +44,13 @@ class Unknowns:
         self,
         clock: Clock,
         book: AccountBook,
+        keys: Keys,
         tasks: asyncio.TaskGroup,
         correct: Correct,
         *,
         settings: Settings,
     ) -> None:
-        self._clock, self._book, self._tasks = clock, book, tasks
+        self._clock, self._book, self._keys, self._tasks = clock, book, keys, tasks
         self._correct = correct
         self._memory_s = settings.memory
         self._conclusive_s = (settings.recv_window_ms + READ_LAG_MS) / 1000 + 1
@@ -78,6 +83,9 @@ class Unknowns:
 
     async def _follow(self, outcome: Outcome, order: Order, shard: Shard) -> None:
         began_s, pause_s = self._clock.monotonic(), FIRST_PAUSE_S
+        # Until then a request can still enter: ours, or one of an earlier owner whose lease had not ended.
+        lease_left_s = max(0.0, shard.sending_until_ms - self._clock.wall_ms()) / 1000
+        conclusive_s = began_s + lease_left_s + self._conclusive_s
         try:
             while self._clock.monotonic() < began_s + self._memory_s:
                 await asyncio.sleep(pause_s)
@@ -86,8 +94,8 @@ class Unknowns:
                 pause_s = min(pause_s * 2, LONGEST_PAUSE_S)
                 asked_s = self._clock.monotonic()
                 sighting = await self._ask(outcome, order)
-                if isinstance(sighting, Absent) and asked_s < began_s + self._conclusive_s:
-                    continue  # a request of ours could still enter
+                if isinstance(sighting, Absent) and asked_s < conclusive_s:
+                    continue
                 if not _is_about(sighting, orjson.loads(outcome.body)):
                     continue
                 settlement = _truth(sighting, order)
@@ -102,7 +110,7 @@ class Unknowns:
 
     async def _ask(self, outcome: Outcome, order: Order) -> Sighting | None:
         account = self._book.accounts.get(outcome.account)
-        if account is None or account.signer is None:
+        if account is None or account.signer is None or self._keys.error(account) is not None:
             return None
         gateway = self._book.gateway_of(account)
         if gateway.clock.read() is None:
@@ -111,7 +119,12 @@ class Unknowns:
         since_ms = int(gateway.earliest_venue_ms() - SINCE_MS)
         venue_order_id = orjson.loads(outcome.body)["venue_order_id"]
         flow = gateway.adapter.find(order, venue_order_id=venue_order_id, since_ms=since_ms)
-        return seen(await gateway.drive(flow, sending, lambda _: None))
+        return seen(await gateway.drive(flow, sending, partial(self._hear, account, gateway.adapter)))
+
+    def _hear(self, account: Account, adapter: Adapter, exchange: Exchange) -> None:
+        error = adapter.error(exchange.answer)
+        if error is not None:
+            self._keys.hear(account, error, self._clock.monotonic() - exchange.venue_ms / 1000)
 
 
 def _is_about(sighting: Sighting | None, document: dict[str, Any]) -> bool:

@@ -13,11 +13,12 @@ from worker.settings import Settings
 
 COMMANDS = ("worker", "topology", "sandbox", "signal", "outcomes", "demo", "explain", "schema")
 KEY = "k" * 64
+SECRET = "s" * 64
 ACCOUNTS = f"""
 [main]
 venue = "binance"
 api_key = "{KEY}"
-secret_key = "{KEY}"
+secret_key = "{SECRET}"
 label = "The main account"
 symbols = ["BTC/USDT", "ETHUSDT"]
 created = 2020-01-01
@@ -107,6 +108,7 @@ def test_accounts_are_listed_as_json_without_their_keys(accounts: Path) -> None:
     assert odd["state"] == "refused"
     assert "venue must be one of" in odd["reason"]
     assert KEY not in done.output
+    assert SECRET not in done.output
 
 
 def test_accounts_are_listed_as_a_table_on_a_terminal(

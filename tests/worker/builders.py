@@ -27,6 +27,7 @@ def an_account(config: AccountConfig = MAIN, **over: Any) -> Account:
         "venue": config.dialect.value,
         "base_url": BASE_URL,
         "signer": make_signer(config.api_key, config.secret_key),
+        "credentials": f"{config.api_key} {config.secret_key}",
     }
     return Account(**(fields | over))
 

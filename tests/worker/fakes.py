@@ -34,6 +34,7 @@ from worker.core.outcome import Outcome
 from worker.core.shards import Names
 from worker.dispatcher import Dispatcher, Execution
 from worker.epoch import Epoch
+from worker.keys import Keys
 from worker.lane import Lanes
 from worker.ports import Ports
 from worker.publisher import Publisher
@@ -315,6 +316,7 @@ class Rig:
     dispatcher: Dispatcher
     lanes: Lanes
     book: AccountBook
+    keys: Keys
     settings: Settings
     tasks: asyncio.TaskGroup
     epoch: Epoch = field(init=False)
@@ -438,6 +440,8 @@ def _assemble(
         accounts=lambda: book.accounts,
         enqueue=enqueue,
     )
-    desk = Desk(settings=settings, clock=clock, dispatcher=dispatcher, book=book, stops=Stops())
+    keys = Keys(clock, book, tasks)
+    book.on_loaded = keys.follow
+    desk = Desk(settings=settings, clock=clock, dispatcher=dispatcher, book=book, stops=Stops(), keys=keys)
     lanes = Lanes(desk, tasks)
-    return Rig(clock, link, venue, publisher, dispatcher, lanes, book, settings, tasks)
+    return Rig(clock, link, venue, publisher, dispatcher, lanes, book, keys, settings, tasks)

@@ -15,7 +15,6 @@ from worker.commands.schemas import outcome_schema, signal_schema
 from worker.commands.shell import Exit, output, stop, wants_json, write_json
 from worker.settings import Settings
 
-ROTATE_AFTER_DAYS: Final = 90
 SCHEMA_EXAMPLES: Final = examples(
     "beeline schema                          # of the signals that producers publish",
     "beeline schema outcome > outcome.schema.json",
@@ -102,7 +101,7 @@ def _table(accounts: list[Account], today: date) -> Table:
 def _state(account: Account, today: date) -> str:
     if account.signer is None:
         return f"[red]refused[/]: {escape(account.refused or '')}"
-    age_days = (today - account.created).days if account.created else 0
-    if age_days > ROTATE_AFTER_DAYS:
+    age_days = account.rotation_due_days(today)
+    if age_days is not None:
         return f"[yellow]usable[/], but its key is {age_days} days old: rotate it"
     return "[green]usable[/]"

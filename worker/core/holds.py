@@ -75,6 +75,23 @@ class StopRecord:
         )
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeyRelease:
+    """An operator ends the quarantine of an account's key, wherever it is: of one that began before `at_ms`."""
+
+    account: str
+    at_ms: float
+
+    def document(self) -> dict[str, Any]:
+        """The record as it stands on the control stream."""
+        return {"kind": "key_release", **asdict(self)}
+
+    @staticmethod
+    def read(fields: dict[str, Any]) -> "KeyRelease":
+        """Read a record; raises `KeyError`, `TypeError` or `ValueError` when it is none."""
+        return KeyRelease(account=str(fields["account"]), at_ms=float(fields["at_ms"]))
+
+
 class Stops:
     """The operators' holds in force."""
 

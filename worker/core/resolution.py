@@ -313,7 +313,7 @@ def _lost_sight(case: Case, context: Context) -> tuple[Case, Step]:
 
 def _several(case: Case, context: Context) -> tuple[Case, Step]:
     """Several orders could be ours: never a guess."""
-    return case, _unknown(case, context)
+    return case, give_up(case, context.unresolved)
 
 
 def _ask_again(case: Case, context: Context) -> tuple[Case, Step]:
@@ -322,7 +322,7 @@ def _ask_again(case: Case, context: Context) -> tuple[Case, Step]:
         return case, Settle(settlement=settle_placement(case.abridged, case.order))
     give_up_at_ms = _give_up_at(case, now)
     if now.mono_ms >= give_up_at_ms:
-        return case, _unknown(case, context)
+        return case, give_up(case, context.unresolved)
     wait_ms = _backoff_ms(case.tries)
     until_conclusive_ms = case.conclusive_at_ms - now.venue_ms
     if case.phase is Phase.DOUBTFUL and until_conclusive_ms > 0:
@@ -343,7 +343,8 @@ def _expire(expired: VenueError) -> Settle:
     return Settle(settlement=Settlement(status=Status.EXPIRED, landed=Landed.NO, error=expired))
 
 
-def _unknown(case: Case, context: Context) -> Settle:
+def give_up(case: Case, error: VenueError) -> Settle:
+    """End a doubt that the venue cannot be asked about any more: what is known is told, and nothing is guessed."""
     landed = Landed.YES if case.phase is Phase.LANDED else Landed.UNKNOWN
     report = None
     if case.venue_order_id:
@@ -352,7 +353,7 @@ def _unknown(case: Case, context: Context) -> Settle:
             venue_order_id=case.venue_order_id,
             symbol=case.order.symbol,
         )
-    settlement = Settlement(status=Status.UNKNOWN, landed=landed, error=context.unresolved, report=report)
+    settlement = Settlement(status=Status.UNKNOWN, landed=landed, error=error, report=report)
     return Settle(settlement=settlement)
 
 
