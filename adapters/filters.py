@@ -197,8 +197,8 @@ def _short(quantity: Decimal, rules: SymbolRules, rounding: str) -> Decimal:
 
 
 def _percent_price(order: Order, rules: SymbolRules, last_price: Decimal | None) -> Iterator[VenueError]:
-    if last_price is None or order.price is None:
-        return
+    if last_price is None or order.price is None or order.stop_price is not None:
+        return  # a waiting order is measured when it triggers
     if order.side is Side.BUY:
         up, down = rules.bid_multiplier_up, rules.bid_multiplier_down
     else:

@@ -140,7 +140,10 @@ def with_fills(report: ExecutionReport, trades: object) -> ExecutionReport:
     fills = _read_fills(own)
     if not fills or _quantity_of(fills) != report.executed_quantity:
         return report
-    quote = _quote_of(fills) if report.executed_quote is None else report.executed_quote
+    quotes = [decimal(row.get("quoteQty")) for row in own]
+    known = [quote for quote in quotes if quote is not None]
+    # What the order itself says is rounded in places; its trades are what was paid.
+    quote = sum(known, _ZERO) if len(known) == len(own) else _quote_of(fills)
     return replace(report, fills=fills, executed_quote=quote)
 
 
@@ -193,7 +196,9 @@ def sight(report: ExecutionReport, since_ms: int) -> Sighting:
 _SHOWN_AS: Final[Mapping[OrderType, frozenset[OrderType | None]]] = {
     OrderType.LIMIT_MAKER: frozenset({None, OrderType.LIMIT_MAKER, OrderType.LIMIT}),
     OrderType.STOP_LOSS: frozenset({None, OrderType.STOP_LOSS, OrderType.MARKET}),
-    OrderType.TRAILING_STOP: frozenset({None, OrderType.STOP_LOSS, OrderType.MARKET}),
+    OrderType.TRAILING_STOP: frozenset(
+        {None, OrderType.TRAILING_STOP, OrderType.STOP_LOSS, OrderType.MARKET}
+    ),
     OrderType.TAKE_PROFIT: frozenset({None, OrderType.TAKE_PROFIT, OrderType.MARKET}),
     OrderType.STOP_LOSS_LIMIT: frozenset({None, OrderType.STOP_LOSS_LIMIT, OrderType.LIMIT}),
     OrderType.TAKE_PROFIT_LIMIT: frozenset({None, OrderType.TAKE_PROFIT_LIMIT, OrderType.LIMIT}),

@@ -12,7 +12,7 @@ from functools import partial
 from typing import Final
 
 from adapters import keys
-from adapters.abilities import OPTIONS, PRICED_TYPES, Abilities
+from adapters.abilities import OPTIONS, Abilities
 from adapters.base import Flow
 from adapters.dialect import UNREADABLE, Dialect, Rest
 from adapters.error_tables.binance_usdm import TABLE
@@ -32,12 +32,11 @@ _UNPROVEN: Final = (
 
 
 def _needs_price(order: Order, rules: SymbolRules) -> bool:
-    """Whether a rule of the mark price applies: to a market order its notional, to a priced one the band."""
+    """Whether a rule of the mark price applies: to a market order its notional, to a limit the band."""
     if order.type is OrderType.MARKET:
         return rules.min_notional is not None and not order.reduce_only
-    return order.type in PRICED_TYPES and (
-        rules.bid_multiplier_up is not None or rules.ask_multiplier_down is not None
-    )
+    has_band = rules.bid_multiplier_up is not None or rules.ask_multiplier_down is not None
+    return has_band and order.type not in CONDITIONAL
 
 
 def _write(order: Order, rules: SymbolRules, price: Decimal | None) -> Order | VenueError:

@@ -22,6 +22,7 @@ from adapters.model import (
     OrderState,
     OrderType,
     Refused,
+    Side,
     SymbolRules,
     Unproven,
     VenueRules,
@@ -48,6 +49,11 @@ class Desk:
     transport: Transport = field(default_factory=Transport)
     recv_window_ms: int = 5_000
     stamp_shift_ms: int = 0
+
+    @property
+    def tick(self) -> Decimal:
+        """A price step of BTCUSDT, which is also how far the best offer is above the price."""
+        return Decimal("0.10" if self.venue.name == "binance_usdm" else "0.01")
 
     async def send(self, call: Call) -> Answer:
         timestamp_ms = time.time_ns() // 1_000_000 + self.stamp_shift_ms
@@ -82,7 +88,11 @@ class Desk:
         return rules.symbols["BTCUSDT"]
 
 
-@pytest.fixture(params=["binance", "bitrue", "bitrue that stores no ids"])
+SPEAKS = {"binance_us": "binance"}
+"""The sandbox's dialect where it is not called like the venue."""
+
+
+@pytest.fixture(params=["binance", "binance_us", "binance_usdm", "bitrue", "bitrue that stores no ids"])
 async def desk(request: pytest.FixtureRequest) -> AsyncIterator[Desk]:
     config = default_config()
     if "no ids" in request.param:
@@ -90,7 +100,7 @@ async def desk(request: pytest.FixtureRequest) -> AsyncIterator[Desk]:
     name = request.param.split()[0]
     server = SandboxServer(config)
     base_url = await server.start()
-    account = next(account for account in config.accounts if account.dialect == name)
+    account = next(account for account in config.accounts if account.dialect == SPEAKS.get(name, name))
     desk = Desk(get(name), make_signer(account.api_key, account.secret_key), base_url)
     yield desk
     await desk.transport.close()
@@ -107,7 +117,7 @@ async def test_the_clock_the_rules_and_a_price_can_be_read(desk: Desk) -> None:
     assert isinstance(now_ms, int)
     rules = await desk.rules()
     assert (rules.display, rules.is_trading) == ("BTC/USDT", True)
-    assert rules.tick_size == Decimal("0.01")
+    assert rules.tick_size == desk.tick
     assert await desk.drive(desk.venue.last_price("BTCUSDT")) == Decimal(65_000)
 
 
@@ -120,13 +130,17 @@ async def test_a_market_order_is_placed_and_found_filled(desk: Desk) -> None:
         assert found.report.state is OrderState.FILLED
         assert found.report.venue_order_id == placed.venue_order_id
         assert found.report.executed_quantity == Decimal("0.02")
-        assert found.report.executed_quote == Decimal("1300.0002")
+        assert found.report.executed_quote == (65_000 + desk.tick) * Decimal("0.02")
+        assert sum(fill.quantity for fill in found.report.fills) == Decimal("0.02")
+        assert all(fill.fee and fill.fee_asset for fill in found.report.fills)
 
 
 async def test_an_amount_is_spent_and_never_exceeded(desk: Desk) -> None:
     order = a_market_order(quantity=None, quote_quantity=Decimal(100))
     prepared = desk.venue.prepare(order, await desk.rules(), Decimal(65_000))
-    assert isinstance(prepared, Order)
+    if not isinstance(prepared, Order):
+        assert prepared.code == "unsupported_option"  # no quote quantities on futures
+        return
     accepted(await desk.place(prepared))
     found = await desk.find(prepared)
     assert isinstance(found, Found)
@@ -188,10 +202,13 @@ async def test_a_wrong_secret_is_refused(desk: Desk) -> None:
     [
         ({"quantity": Decimal("0.000000001")}, ("filter_precision", "filter_lot_size")),
         ({"price": Decimal("60000.001")}, ("filter_price_filter", "filter_precision", "filter_rejected")),
-        ({"quantity": Decimal("0.00001")}, ("filter_notional", "filter_min_notional", "filter_lot_size")),
+        (
+            {"quantity": Decimal("0.00001")},
+            ("filter_notional", "filter_min_notional", "filter_lot_size", "filter_precision"),
+        ),
         (
             {"quantity": Decimal(100_000), "symbol": "BTCUSDT"},
-            ("insufficient_balance", "filter_lot_size", "filter_notional"),
+            ("insufficient_balance", "insufficient_margin", "filter_lot_size", "filter_notional"),
         ),
         ({"symbol": "NOSUCH"}, ("unknown_symbol",)),
     ],
@@ -223,7 +240,7 @@ async def test_an_id_used_twice_never_looks_like_one_order(desk: Desk) -> None:
 
 
 async def test_a_post_only_order_that_would_take_is_refused(desk: Desk) -> None:
-    order = an_order(type=OrderType.LIMIT_MAKER, price=Decimal(70_000), time_in_force=None)
+    order = an_order(type=OrderType.LIMIT_MAKER, price=Decimal(68_000), time_in_force=None)
     prepared = desk.venue.prepare(order, await desk.rules(), Decimal(65_000))
     if not isinstance(prepared, Order):
         assert prepared.code == "unsupported_order_type"
@@ -231,3 +248,33 @@ async def test_a_post_only_order_that_would_take_is_refused(desk: Desk) -> None:
     verdict = await desk.place(order)
     assert isinstance(verdict, Refused)
     assert verdict.error.code == "would_take_liquidity"
+
+
+@pytest.mark.parametrize(
+    "over",
+    [
+        {"type": OrderType.STOP_LOSS, "stop_price": Decimal(60_000)},
+        {"type": OrderType.TAKE_PROFIT, "stop_price": Decimal(70_000)},
+        {"type": OrderType.STOP_LOSS_LIMIT, "stop_price": Decimal(60_000), "price": Decimal(59_000)},
+        {"type": OrderType.TAKE_PROFIT_LIMIT, "stop_price": Decimal(70_000), "price": Decimal(69_000)},
+        {"type": OrderType.TRAILING_STOP, "trailing_delta": Decimal(100)},
+    ],
+)
+async def test_a_conditional_order_waits_is_found_and_is_cancelled(
+    desk: Desk, over: dict[str, object]
+) -> None:
+    rules = await desk.rules()
+    order = desk.venue.prepare(a_market_order(side=Side.SELL, **over), rules, Decimal(65_000))
+    if not isinstance(order, Order):
+        assert order.code == "unsupported_order_type"
+        assert ", ".join(sorted(rules.order_types)) in order.hint
+        return
+    placed = accepted(await desk.place(order)).report
+    found = await desk.find(order)
+    assert isinstance(found, Found)
+    assert (found.report.state, found.report.venue_order_id) == (OrderState.OPEN, placed.venue_order_id)
+    verdict = await desk.drive(desk.venue.cancel("BTCUSDT", order.client_order_id, None))
+    assert accepted(verdict).report.state is OrderState.CANCELLED
+    found = await desk.find(order)
+    assert isinstance(found, Found)
+    assert found.report.state is OrderState.CANCELLED

@@ -283,6 +283,13 @@ def test_a_waiting_conditional_order_has_landed_and_executed_nothing() -> None:
     assert (report.type, report.created_ms) == (OrderType.STOP_LOSS, NOW_MS)
 
 
+def test_a_trailing_stop_is_recognised_in_the_algo_service_s_words() -> None:
+    order = a_stop(type=OrderType.TRAILING_STOP, stop_price=None, trailing_delta=Decimal(100))
+    reply = ALGO | {"orderType": "TRAILING_STOP_MARKET", "callbackRate": "1.0", "triggerPrice": "0.00"}
+    assert isinstance(VENUE.read_placement(order, a_reply(reply)), Accepted)
+    assert isinstance(find(order, a_reply(reply))[0], Found)
+
+
 @pytest.mark.parametrize(
     "body",
     [
@@ -710,6 +717,7 @@ def test_a_filter_is_checked_by_the_futures_rule(order: Order, code: str, said: 
         a_market_order(quantity=Decimal("0.007")),
         a_stop(quantity=Decimal("0.001"), stop_price=Decimal("60000.05")),
         a_stop(quantity=None, close_position=True, stop_price=Decimal("60000.05")),
+        a_limit("59000.05", type=OrderType.STOP_LOSS_LIMIT, side=Side.SELL, stop_price=Decimal("60000.05")),
     ],
 )
 def test_what_keeps_every_rule_passes(order: Order) -> None:

@@ -15,10 +15,11 @@ from worker.settings import Settings
 BASE_URL = "http://sandbox.invalid"
 MAIN, BITRUE = make_account("main"), make_account("bit", Dialect.BITRUE)
 SECOND = make_account("second")
+AMERICAN, FUTURES = make_account("us"), make_account("futures", Dialect.BINANCE_USDM)
 
 
 def a_sandbox() -> SandboxConfig:
-    return default_config((MAIN, BITRUE, SECOND))
+    return default_config((MAIN, BITRUE, SECOND, AMERICAN, FUTURES))
 
 
 def an_account(config: AccountConfig = MAIN, **over: Any) -> Account:
@@ -34,6 +35,11 @@ def an_account(config: AccountConfig = MAIN, **over: Any) -> Account:
 
 def some_accounts() -> dict[str, Account]:
     return {config.name: an_account(config) for config in (MAIN, BITRUE, SECOND)}
+
+
+def an_account_on_each_venue() -> dict[str, Account]:
+    american = an_account(AMERICAN, venue="binance_us")  # the sandbox speaks one dialect for both
+    return some_accounts() | {"us": american, "futures": an_account(FUTURES)}
 
 
 def some_settings(**over: Any) -> Settings:
