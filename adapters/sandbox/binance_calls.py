@@ -48,7 +48,7 @@ class BinanceCalls:
         return {
             "timezone": "UTC",
             "serverTime": moment.venue_ms,
-            "rateLimits": views.rate_limits(self._state.config.limits.binance),
+            "rateLimits": self._meter.rate_limits(),
             "exchangeFilters": [],
             "symbols": [views.symbol(self._engine.markets[name]) for name in self._symbols(call)],
         }, {}
@@ -112,7 +112,7 @@ class BinanceCalls:
         }, {}
 
     def _checked_order(self, call: Call) -> NewOrder:
-        order = read_order(call.values, call.owner, self._engine.markets, self._auto_id())
+        order = read_order(call, self._engine.markets, self._auto_id())
         ledger = self._engine.ledger
         failing = failing_filter(
             order,

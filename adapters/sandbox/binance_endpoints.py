@@ -1,6 +1,7 @@
-"""The endpoints of Binance spot: what each costs, who may call it, and which parameters it knows."""
+"""The endpoints of Binance spot and of Binance.US: what each costs, who may call it, and which parameters it knows."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Final
 
 from adapters.sandbox.venue import Endpoint
@@ -53,7 +54,8 @@ def make_endpoint(
 
 
 _PAGE: Final = "startTime endTime limit"
-ENDPOINTS: Final[Mapping[tuple[str, str], Endpoint]] = {
+Endpoints = Mapping[tuple[str, str], Endpoint]
+ENDPOINTS: Final[Endpoints] = {
     ("GET", "/api/v3/ping"): make_endpoint("ping", "ping", 1, is_signed=False),
     ("GET", "/api/v3/time"): make_endpoint("time", "time", 1, is_signed=False),
     ("GET", "/api/v3/exchangeInfo"): make_endpoint(
@@ -125,4 +127,31 @@ ENDPOINTS: Final[Mapping[tuple[str, str], Endpoint]] = {
     ),
     ("GET", "/api/v3/rateLimit/order"): make_endpoint("rateLimit/order", "order_counts", 40),
     ("GET", "/sapi/v1/account/apiRestrictions"): make_endpoint("apiRestrictions", "api_restrictions", 1),
+}
+
+# Binance.US has the weights that Binance had before 2023, and none of what came later.
+_US_WEIGHTS: Final[Mapping[str, int | Callable[[Mapping[str, str]], int]]] = {
+    "exchange_info": 10,
+    "ticker_price": lambda values: 1 if "symbol" in values else 2,
+    "average_price": 1,
+    "check_order": 1,
+    "query": 2,
+    "open_orders": lambda values: 3 if "symbol" in values else 40,
+    "all_orders": 10,
+    "my_trades": 10,
+    "account": 10,
+    "order_counts": 20,
+}
+_US_LACKS: Final = frozenset({"commission", "api_restrictions"})
+_US_UNKNOWN: Final = frozenset(
+    {"showPermissionSets", "symbolStatus", "omitZeroBalances", "computeCommissionRates"}
+)
+US_ENDPOINTS: Final[Endpoints] = {
+    place: replace(
+        endpoint,
+        weight=_US_WEIGHTS.get(endpoint.handler, endpoint.weight),
+        known=endpoint.known - _US_UNKNOWN,
+    )
+    for place, endpoint in ENDPOINTS.items()
+    if endpoint.handler not in _US_LACKS
 }

@@ -1,5 +1,6 @@
 """How Binance spot meters: weight and raw requests per IP, unfilled orders per account, 429 and then 418."""
 
+from dataclasses import dataclass
 from typing import Any, Final
 
 from adapters.sandbox.config import LimitConfig
@@ -12,29 +13,71 @@ _MINUTE_MS: Final = 60_000
 _DAY_MS: Final = 86_400_000
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SpotLimits:
+    """The limits of one venue that meters as Binance spot does."""
+
+    weight_per_minute: int
+    sapi_weight_per_minute: int
+    raw_requests_per_5_minutes: int
+    orders_short: int
+    orders_per_day: int
+    short_seconds: int
+    fill_refund_taker: int = 0
+    fill_refund_maker: int = 0
+    tells_wait_for_orders: bool = True
+
+
+def binance_limits(config: LimitConfig) -> SpotLimits:
+    """Return the limits of Binance."""
+    limits = config.binance
+    return SpotLimits(
+        weight_per_minute=limits.weight_per_minute,
+        sapi_weight_per_minute=limits.sapi_weight_per_minute,
+        raw_requests_per_5_minutes=limits.raw_requests_per_5_minutes,
+        orders_short=limits.orders_per_10_seconds,
+        orders_per_day=limits.orders_per_day,
+        short_seconds=10,
+        fill_refund_taker=limits.fill_refund_taker,
+        fill_refund_maker=limits.fill_refund_maker,
+    )
+
+
+def binance_us_limits(config: LimitConfig) -> SpotLimits:
+    """Return the limits of Binance.US; its 429 for orders does not tell how long to wait."""
+    limits = config.binance_us
+    return SpotLimits(
+        weight_per_minute=limits.weight_per_minute,
+        sapi_weight_per_minute=limits.weight_per_minute,
+        raw_requests_per_5_minutes=limits.raw_requests_per_5_minutes,
+        orders_short=limits.orders_per_second,
+        orders_per_day=limits.orders_per_day,
+        short_seconds=1,
+        tells_wait_for_orders=False,
+    )
+
+
 class BinanceMeter:
     """Charges requests and orders, refuses what is too much, and writes the usage headers."""
 
-    def __init__(self, config: LimitConfig, violations: Violations) -> None:
-        limits = config.binance
+    def __init__(self, config: LimitConfig, limits: SpotLimits, violations: Violations) -> None:
         self._violations = violations
         self._limits = limits
         self.guard = IpGuard(config, violations)
         self._weight = FixedWindow(_MINUTE_MS, limits.weight_per_minute)
         self._sapi = FixedWindow(_MINUTE_MS, limits.sapi_weight_per_minute)
         self._raw = FixedWindow(5 * _MINUTE_MS, limits.raw_requests_per_5_minutes)
-        self._orders_10s = FixedWindow(10 * _SECOND_MS, limits.orders_per_10_seconds)
+        self._orders_short = FixedWindow(limits.short_seconds * _SECOND_MS, limits.orders_short)
         self._orders_1d = FixedWindow(_DAY_MS, limits.orders_per_day)
 
-    def configure(self, config: LimitConfig) -> None:
+    def configure(self, config: LimitConfig, limits: SpotLimits) -> None:
         """Take new limits; what was used in the open windows stays."""
-        limits = config.binance
         self._limits = limits
         self.guard.config = config
         self._weight.limit = limits.weight_per_minute
         self._sapi.limit = limits.sapi_weight_per_minute
         self._raw.limit = limits.raw_requests_per_5_minutes
-        self._orders_10s.limit = limits.orders_per_10_seconds
+        self._orders_short.limit = limits.orders_short
         self._orders_1d.limit = limits.orders_per_day
 
     def arrive(self, request: SandboxRequest, weight: int, venue_ms: int) -> None:
@@ -66,18 +109,19 @@ class BinanceMeter:
 
     def count_order(self, request: SandboxRequest, account: str, venue_ms: int) -> dict[str, str]:
         """Count one placement; return the headers that tell the counts. Raises `VenueError` (-1015)."""
-        for window, name in ((self._orders_1d, "1 DAY"), (self._orders_10s, "10 SECOND")):
+        short_s = self._limits.short_seconds
+        for window, name in ((self._orders_1d, "1 DAY"), (self._orders_short, f"{short_s} SECOND")):
             if not window.fits(account, 1, venue_ms):
                 raise self._too_many_orders(request, account, window, name, venue_ms)
         return {
-            "X-MBX-ORDER-COUNT-10S": str(self._orders_10s.add(account, 1, venue_ms)),
+            f"X-MBX-ORDER-COUNT-{short_s}S": str(self._orders_short.add(account, 1, venue_ms)),
             "X-MBX-ORDER-COUNT-1D": str(self._orders_1d.add(account, 1, venue_ms)),
         }
 
     def refund(self, account: str, venue_ms: int, *, is_maker: bool) -> None:
         """Give back unfilled order count at an order's first fill."""
         amount = self._limits.fill_refund_maker if is_maker else self._limits.fill_refund_taker
-        self._orders_10s.add(account, -amount, venue_ms)
+        self._orders_short.add(account, -amount, venue_ms)
         self._orders_1d.add(account, -amount, venue_ms)
 
     def weight_headers(self, request: SandboxRequest, venue_ms: int) -> dict[str, str]:
@@ -89,7 +133,7 @@ class BinanceMeter:
 
     def order_counts(self, account: str, venue_ms: int) -> list[dict[str, Any]]:
         """Return the reply of `rateLimit/order`."""
-        rows = (("SECOND", 10, self._orders_10s), ("DAY", 1, self._orders_1d))
+        rows = (("SECOND", self._limits.short_seconds, self._orders_short), ("DAY", 1, self._orders_1d))
         return [
             {
                 "rateLimitType": "ORDERS",
@@ -99,6 +143,19 @@ class BinanceMeter:
                 "count": window.used(account, venue_ms),
             }
             for unit, number, window in rows
+        ]
+
+    def rate_limits(self) -> list[dict[str, Any]]:
+        """Return the `rateLimits` of `exchangeInfo`."""
+        rows = (
+            ("REQUEST_WEIGHT", "MINUTE", 1, self._weight),
+            ("ORDERS", "SECOND", self._limits.short_seconds, self._orders_short),
+            ("ORDERS", "DAY", 1, self._orders_1d),
+            ("RAW_REQUESTS", "MINUTE", 5, self._raw),
+        )
+        return [
+            {"rateLimitType": kind, "interval": unit, "intervalNum": number, "limit": window.limit}
+            for kind, unit, number, window in rows
         ]
 
     def banned(self, until_ms: int, venue_ms: int) -> VenueError:
@@ -121,7 +178,7 @@ class BinanceMeter:
             "weight_1m": self._weight,
             "sapi_weight_1m": self._sapi,
             "raw_5m": self._raw,
-            "orders_10s": self._orders_10s,
+            f"orders_{self._limits.short_seconds}s": self._orders_short,
             "orders_1d": self._orders_1d,
         }
         used = {
@@ -153,6 +210,8 @@ class BinanceMeter:
             account=account,
             detail=f"limit {window.limit} per {interval}",
         )
+        if not self._limits.tells_wait_for_orders:
+            return VenueError(429, -1015, text)
         seconds = -(-window.ends_in_ms(venue_ms) // _SECOND_MS)
         return VenueError(429, -1015, text, {"Retry-After": str(seconds)})
 

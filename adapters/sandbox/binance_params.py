@@ -11,8 +11,8 @@ from enum import StrEnum
 from typing import Final, TypeVar
 
 from adapters.sandbox.book import Market
-from adapters.sandbox.model import Dialect, FuturesType, NewOrder, OrderType, Side, TimeInForce
-from adapters.sandbox.venue import Endpoint, VenueError, check_timing
+from adapters.sandbox.model import FuturesType, NewOrder, OrderType, Side, TimeInForce
+from adapters.sandbox.venue import Call, Endpoint, VenueError, check_timing
 from adapters.sandbox.wire import WireParameters
 
 MAX_WINDOW_MS: Final = 60_000
@@ -129,10 +129,9 @@ def check_time(timestamp_us: int, window: int, venue_ms: int) -> None:
         raise VenueError(400, -1021, problem)
 
 
-def read_order(
-    values: Mapping[str, str], account: str, markets: Mapping[str, Market], auto_id: str
-) -> NewOrder:
+def read_order(call: Call, markets: Mapping[str, Market], auto_id: str) -> NewOrder:
     """Turn a placement's parameters into an order; raises `VenueError` from -1102 to -1121."""
+    values = call.values
     kind = enumerated(OrderType, values["type"], -1116, "Invalid orderType.")
     side = enumerated(Side, values["side"], -1117, "Invalid side.")
     time_in_force = enumerated(TimeInForce, values.get("timeInForce", "GTC"), -1115, "Invalid timeInForce.")
@@ -148,8 +147,8 @@ def read_order(
     }
     _check_options(values)
     return NewOrder(
-        account=account,
-        dialect=Dialect.BINANCE,
+        account=call.owner,
+        dialect=call.dialect,
         symbol=values["symbol"],
         side=side,
         type=kind,

@@ -5,7 +5,7 @@ from decimal import Decimal
 from typing import Any, Final
 
 from adapters.sandbox.book import Market
-from adapters.sandbox.config import AccountConfig, BinanceLimits
+from adapters.sandbox.config import AccountConfig
 from adapters.sandbox.engine import Wallet
 from adapters.sandbox.filters import MAX_ALGO_ORDERS
 from adapters.sandbox.model import ZERO, Fill, Order, OrderType
@@ -141,20 +141,6 @@ def symbol(market: Market) -> dict[str, Any]:
             "DECREMENT",
         ],
     }
-
-
-def rate_limits(limits: BinanceLimits) -> list[dict[str, Any]]:
-    """Return the `rateLimits` of `exchangeInfo`."""
-    rows = (
-        ("REQUEST_WEIGHT", "MINUTE", 1, limits.weight_per_minute),
-        ("ORDERS", "SECOND", 10, limits.orders_per_10_seconds),
-        ("ORDERS", "DAY", 1, limits.orders_per_day),
-        ("RAW_REQUESTS", "MINUTE", 5, limits.raw_requests_per_5_minutes),
-    )
-    return [
-        {"rateLimitType": kind, "interval": unit, "intervalNum": number, "limit": limit}
-        for kind, unit, number, limit in rows
-    ]
 
 
 def account(

@@ -12,6 +12,9 @@ from typing import Final
 
 from adapters.sandbox.model import Dialect
 
+BASE_PATHS: Final[Mapping[Dialect, str]] = {Dialect.BINANCE_US: "/us"}
+"""What stands in front of a venue's own paths, where they are the same as another venue's."""
+
 _ALPHABET: Final = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
 _KEY_LENGTH: Final = 64
 DEFAULT_IP: Final = "127.0.0.1"
@@ -70,6 +73,16 @@ class BinanceLimits:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class BinanceUsLimits:
+    """Binance.US: weight and raw requests per IP, orders per account; no fill gives count back."""
+
+    weight_per_minute: int = 1200
+    raw_requests_per_5_minutes: int = 5_000
+    orders_per_second: int = 10
+    orders_per_day: int = 200_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class BitrueLimits:
     """The three policies of Bitrue's live `exchangeInfo`: two per IP, one per user."""
 
@@ -92,6 +105,7 @@ class LimitConfig:
     """All limits. After `ban_after` refusals in a window an IP is banned, each time twice as long."""
 
     binance: BinanceLimits = field(default_factory=BinanceLimits)
+    binance_us: BinanceUsLimits = field(default_factory=BinanceUsLimits)
     binance_usdm: UsdmLimits = field(default_factory=UsdmLimits)
     bitrue: BitrueLimits = field(default_factory=BitrueLimits)
     ban_after: int = 10
@@ -202,6 +216,8 @@ DEFAULT_CONTRACTS: Final = (
 
 DEFAULT_NAMES: Final[Mapping[Dialect, tuple[str, ...]]] = {
     Dialect.BINANCE: ("main",),
+    Dialect.BINANCE_US: ("main-us",),
+    Dialect.BINANCE_USDM: ("main-usdm",),
     Dialect.BITRUE: ("main-bitrue",),
 }
 """The accounts of a sandbox that was not told any."""
@@ -254,10 +270,8 @@ def default_config(
     accounts: Iterable[AccountConfig] = (), *, host: str = DEFAULT_IP, port: int = 0, seed: int = 0
 ) -> SandboxConfig:
     """Return a sandbox with the default symbols and either the given accounts or one on each venue."""
-    chosen = tuple(accounts) or (
-        make_account("main", Dialect.BINANCE, seed=seed),
-        make_account("main-usdm", Dialect.BINANCE_USDM, seed=seed),
-        make_account("main-bitrue", Dialect.BITRUE, seed=seed),
+    chosen = tuple(accounts) or tuple(
+        make_account(name, dialect, seed=seed) for dialect, names in DEFAULT_NAMES.items() for name in names
     )
     return SandboxConfig(
         host=host,
@@ -279,7 +293,7 @@ def render_accounts_toml(accounts: Iterable[AccountConfig], base_url: str) -> st
                 f'api_key = "{account.api_key}"',
                 f'secret_key = "{account.secret_key}"',
                 f'label = "Sandbox account {account.name}"',
-                f'base_url = "{base_url.rstrip("/")}"',
+                f'base_url = "{base_url.rstrip("/")}{BASE_PATHS.get(account.dialect, "")}"',
             )
         )
         for account in accounts

@@ -27,8 +27,12 @@ from adapters.sandbox.model import (
 )
 
 _FEE_UNIT: Final = Decimal("0.00000001")
-SPOT: Final = frozenset({Dialect.BINANCE, Dialect.BITRUE})
-_FIRST_ORDER_ID: Final = {Dialect.BINANCE: 28, Dialect.BITRUE: 454_000_000_000_000_001}
+SPOT: Final = frozenset({Dialect.BINANCE, Dialect.BINANCE_US, Dialect.BITRUE})
+_FIRST_ORDER_ID: Final = {
+    Dialect.BINANCE: 28,
+    Dialect.BINANCE_US: 3_200_000_001,
+    Dialect.BITRUE: 454_000_000_000_000_001,
+}
 _RISING_TRIGGER: Final = frozenset(
     {
         (OrderType.STOP_LOSS, Side.BUY),

@@ -14,20 +14,29 @@ queue in front of the engine, a fault that holds a request) calls the two halves
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from decimal import Decimal
-from typing import Any
+from typing import Any, Final
 
 from adapters.sandbox import bitrue_params
-from adapters.sandbox.binance_spot import BinanceSpot
+from adapters.sandbox.binance_spot import BINANCE, BINANCE_US, BinanceSpot
 from adapters.sandbox.bitrue_spot import BitrueSpot
 from adapters.sandbox.book import Market, floor_to
 from adapters.sandbox.clock import VenueClock
-from adapters.sandbox.config import AccountConfig, BitrueQuirks, LimitConfig, SandboxConfig, UsdmQuirks
+from adapters.sandbox.config import (
+    BASE_PATHS,
+    AccountConfig,
+    BitrueQuirks,
+    LimitConfig,
+    SandboxConfig,
+    UsdmQuirks,
+)
 from adapters.sandbox.engine import SPOT, Engine, Moment, Wallet
 from adapters.sandbox.model import ZERO, Dialect, Order, SandboxReply, SandboxRequest
 from adapters.sandbox.usdm import BinanceUsdm
 from adapters.sandbox.usdm_account import MARGIN_ASSET, FuturesAccount
 from adapters.sandbox.usdm_engine import Contract, FuturesEngine
 from adapters.sandbox.venue import Call, DialectHandler, RandomSource, VenueState, html_reply
+
+_US_PATH: Final = f"{BASE_PATHS[Dialect.BINANCE_US]}/"
 
 
 class Exchange:
@@ -58,10 +67,11 @@ class Exchange:
         )
         for account in list(self._accounts.values()):
             self.add_account(account)
-        self.binance = BinanceSpot(self.state)
+        self.binance = BinanceSpot(self.state, BINANCE)
         self.bitrue = BitrueSpot(self.state)
         self.dialects: Mapping[Dialect, DialectHandler] = {
             Dialect.BINANCE: self.binance,
+            Dialect.BINANCE_US: BinanceSpot(self.state, BINANCE_US),
             Dialect.BINANCE_USDM: BinanceUsdm(self.state),
             Dialect.BITRUE: self.bitrue,
         }
@@ -187,6 +197,8 @@ def dialect_of(path: str) -> Dialect | None:
     """Return the dialect that a path belongs to."""
     if path.startswith(("/api/v3/", "/sapi/")):
         return Dialect.BINANCE
+    if path.startswith(_US_PATH):
+        return Dialect.BINANCE_US
     if path.startswith(("/api/v1/", "/api/v2/")) or path in bitrue_params.PATHS:
         return Dialect.BITRUE  # also its one path that looks like futures
     return Dialect.BINANCE_USDM if path.startswith("/fapi/") else None

@@ -17,6 +17,7 @@ class Dialect(StrEnum):
     """The venues' protocols that the sandbox speaks."""
 
     BINANCE = "binance"
+    BINANCE_US = "binance_us"
     BINANCE_USDM = "binance_usdm"
     BITRUE = "bitrue"
 

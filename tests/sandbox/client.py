@@ -18,13 +18,19 @@ from adapters.sandbox.exchange import Exchange
 from adapters.sandbox.model import Dialect, SandboxReply, SandboxRequest
 
 START_MS = 1_795_000_020_000  # a whole minute of the venue's clock, and of every shorter window
-_BASES = {Dialect.BINANCE: "/api/v3", Dialect.BINANCE_USDM: "/fapi/v1", Dialect.BITRUE: "/api/v1"}
+_BASES = {
+    Dialect.BINANCE: "/api/v3",
+    Dialect.BINANCE_US: "/us/api/v3",
+    Dialect.BINANCE_USDM: "/fapi/v1",
+    Dialect.BITRUE: "/api/v1",
+}
 BUY = {"symbol": "BTCUSDT", "side": "BUY"}
 
 
 def a_config(**over: Any) -> SandboxConfig:
     everyone = (
         make_account("main"),
+        make_account("us", Dialect.BINANCE_US),
         make_account("usdm", Dialect.BINANCE_USDM),
         make_account("bit", Dialect.BITRUE),
     )

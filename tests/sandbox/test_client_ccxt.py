@@ -11,7 +11,7 @@ from adapters.sandbox.server import SandboxServer
 
 
 def redirected(client: Any, url: str) -> Any:
-    """Point every URL of a client at the sandbox, whatever host it names."""
+    """Point every URL of a client at the sandbox (and a base path there), whatever host it names."""
 
     def moved(value: Any) -> Any:
         if isinstance(value, dict):

@@ -30,7 +30,7 @@ TOPOLOGY_EXAMPLES = examples(
 )
 SANDBOX_EXAMPLES = examples(
     "beeline sandbox --accounts-file accounts.toml    # then: beeline worker",
-    "beeline sandbox --port 9001 --binance main --binance hedge --bitrue main-bitrue",
+    "beeline sandbox --port 9001 --binance main --binance hedge --binance-usdm futures",
     "curl http://127.0.0.1:9000/sandbox/ledger    # every order with its executions",
 )
 
@@ -97,6 +97,9 @@ def sandbox(
     binance: Annotated[
         list[str] | None, typer.Option(help="Name of a Binance spot account; may be repeated.")
     ] = None,
+    binance_us: Annotated[
+        list[str] | None, typer.Option(help="Name of a Binance.US spot account; may be repeated.")
+    ] = None,
     binance_usdm: Annotated[
         list[str] | None, typer.Option(help="Name of a Binance USD-M futures account; may be repeated.")
     ] = None,
@@ -109,12 +112,13 @@ def sandbox(
 ) -> None:
     """Run a simulated exchange that any client can be pointed at.
 
-    Binance spot, Binance USD-M futures and Bitrue spot on one port, with their filters, limits and quirks. Its
-    control API under /sandbox/ moves prices and clocks, plants faults and shows the ledger. Its keys open nothing
-    else. Unless accounts are named, it has `main` on Binance and `main-bitrue` on Bitrue.
+    Binance spot, Binance.US, Binance USD-M futures and Bitrue spot on one port, with their filters, limits and
+    quirks. Its control API under /sandbox/ moves prices and clocks, plants faults and shows the ledger. Its keys
+    open nothing else. Unless accounts are named, it has main, main-us, main-usdm and main-bitrue.
     """
     named = {
         Dialect.BINANCE: binance or [],
+        Dialect.BINANCE_US: binance_us or [],
         Dialect.BINANCE_USDM: binance_usdm or [],
         Dialect.BITRUE: bitrue or [],
     }
