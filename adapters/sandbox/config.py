@@ -46,12 +46,16 @@ class SymbolConfig:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AccountConfig:
-    """One exchange account with one key. An empty `allowed_ips` means that the key is not restricted."""
+    """One exchange account with one key. An empty `allowed_ips` means that the key is not restricted.
+
+    The key is an HMAC key with a secret, or an RSA or Ed25519 key of which the venue has the public half.
+    """
 
     name: str
     dialect: Dialect
     api_key: str
     secret_key: str
+    public_key: str = ""
     can_read: bool = True
     can_trade: bool = True
     can_withdraw: bool = False
@@ -246,6 +250,7 @@ def make_account(
     dialect: Dialect = Dialect.BINANCE,
     *,
     seed: int = 0,
+    public_key: str = "",
     can_read: bool = True,
     can_trade: bool = True,
     can_withdraw: bool = False,
@@ -257,7 +262,8 @@ def make_account(
         name=name,
         dialect=dialect,
         api_key=derive_key(seed, name, "api"),
-        secret_key=derive_key(seed, name, "secret"),
+        secret_key="" if public_key else derive_key(seed, name, "secret"),
+        public_key=public_key,
         can_read=can_read,
         can_trade=can_trade,
         can_withdraw=can_withdraw,
@@ -284,14 +290,19 @@ def default_config(
 
 
 def render_accounts_toml(accounts: Iterable[AccountConfig], base_url: str) -> str:
-    """Return the text of an `accounts.toml` that points Beeline at the sandbox under `base_url`."""
+    """Return the text of an `accounts.toml` that points Beeline at the sandbox under `base_url`.
+
+    Of an account with a public key the sandbox does not know the private one: a file is named for it.
+    """
     tables = [
         "\n".join(
             (
                 f"[{account.name}]",
                 f'venue = "{account.dialect.value}"',
                 f'api_key = "{account.api_key}"',
-                f'secret_key = "{account.secret_key}"',
+                f'secret_key_file = "{account.name}.pem"'
+                if account.public_key
+                else f'secret_key = "{account.secret_key}"',
                 f'label = "Sandbox account {account.name}"',
                 f'base_url = "{base_url.rstrip("/")}{BASE_PATHS.get(account.dialect, "")}"',
             )

@@ -16,6 +16,7 @@ from adapters.sandbox.config import AccountConfig, make_account, render_accounts
 from adapters.sandbox.exchange import Exchange
 from adapters.sandbox.faults import FaultCatalogue, FaultKind, FaultRule, every_kind
 from adapters.sandbox.model import Dialect, SandboxReply, SandboxRequest
+from adapters.sandbox.public_keys import load_public_key
 from adapters.sandbox.usdm_account import MARGIN_ASSET
 from adapters.sandbox.venue import json_reply
 
@@ -234,12 +235,17 @@ class Control:
         return {}
 
     def _add_account(self, given: dict[str, Any], _now_ms: int) -> Any:
-        _only(given, "name", "dialect", "can_read", "can_trade", "can_withdraw", "allowed_ips", "balances")
+        known = ("name", "dialect", "public_key", "can_read", "can_trade", "can_withdraw", "allowed_ips")
+        _only(given, *known, "balances")
         balances = given.get("balances")
+        public_key = str(given.get("public_key", ""))
+        if public_key:
+            load_public_key(public_key)
         account: AccountConfig = make_account(
             str(given["name"]),
             Dialect(given.get("dialect", Dialect.BINANCE)),
             seed=self._exchange.config.seed,
+            public_key=public_key,
             can_read=bool(given.get("can_read", True)),
             can_trade=bool(given.get("can_trade", True)),
             can_withdraw=bool(given.get("can_withdraw", False)),

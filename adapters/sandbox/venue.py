@@ -15,6 +15,7 @@ from adapters.sandbox.config import AccountConfig, LimitConfig, SandboxConfig
 from adapters.sandbox.engine import Engine, Moment
 from adapters.sandbox.limits import Violations
 from adapters.sandbox.model import Dialect, SandboxReply, SandboxRequest
+from adapters.sandbox.public_keys import is_signed_by
 from adapters.sandbox.usdm_engine import FuturesEngine
 from adapters.sandbox.wire import WireParameters, dump, signature_matches
 
@@ -184,6 +185,8 @@ def is_signature_valid(account: AccountConfig, parameters: WireParameters) -> bo
     """Check the signature over the bytes that came; an unencoded payload has none that is valid."""
     if parameters.signature is None or not parameters.is_encoded:
         return False
+    if account.public_key:
+        return is_signed_by(account.public_key, parameters.signed, parameters.signature)
     return signature_matches(account.secret_key, parameters.signed, parameters.signature)
 
 
