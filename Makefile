@@ -123,7 +123,8 @@ $(READY): requirements-dev.lock pyproject.toml .ci/venv
 	@$(BIN)/pip install --quiet --disable-pip-version-check --no-input --no-deps --no-build-isolation --editable .
 	@touch $@
 
-# binance-connector and python-binance both install a module `binance`, so the connector lives in its own environment.
+# binance-connector and python-binance both install a module `binance`, so the official clients have an environment
+# of their own.
 $(CONNECTOR): requirements-connector.lock .ci/venv
 	@.ci/venv $(dir $@) requirements-connector.lock
 	@touch $@

@@ -10,7 +10,7 @@ from binance.client import Client
 from binance.exceptions import BinanceAPIException
 
 from adapters.sandbox.server import SandboxServer
-from tests.sandbox.test_client_ccxt import credentials, redirected
+from tests.sandbox.test_client_ccxt import SPOT_KINDS, credentials, redirected
 
 PAIR = "BTC/USDT"
 
@@ -50,16 +50,7 @@ def test_ccxt_places_queries_lists_and_cancels(us: Any) -> None:
         us.fetch_order("999", PAIR)
 
 
-@pytest.mark.parametrize(
-    ("kind", "side", "price", "extra", "expected"),
-    [
-        ("market", "sell", None, {"stopLossPrice": 64000}, "STOP_LOSS"),
-        ("limit", "sell", 63900, {"stopLossPrice": 64000}, "STOP_LOSS_LIMIT"),
-        ("market", "sell", None, {"takeProfitPrice": 66000}, "TAKE_PROFIT"),
-        ("limit", "sell", 66100, {"takeProfitPrice": 66000}, "TAKE_PROFIT_LIMIT"),
-        ("limit", "buy", 60000, {"postOnly": True}, "LIMIT_MAKER"),
-    ],
-)
+@pytest.mark.parametrize(("kind", "side", "price", "extra", "expected"), SPOT_KINDS)
 def test_ccxt_places_orders_of_every_kind(
     us: Any, kind: str, side: str, price: float | None, extra: dict[str, Any], expected: str
 ) -> None:

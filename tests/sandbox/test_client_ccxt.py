@@ -9,6 +9,14 @@ import pytest
 from adapters.sandbox.faults import FaultKind, FaultRule
 from adapters.sandbox.server import SandboxServer
 
+SPOT_KINDS: list[tuple[str, str, float | None, dict[str, Any], str]] = [
+    ("market", "sell", None, {"stopLossPrice": 64000}, "STOP_LOSS"),
+    ("limit", "sell", 63900, {"stopLossPrice": 64000}, "STOP_LOSS_LIMIT"),
+    ("market", "sell", None, {"takeProfitPrice": 66000}, "TAKE_PROFIT"),
+    ("limit", "sell", 66100, {"takeProfitPrice": 66000}, "TAKE_PROFIT_LIMIT"),
+    ("limit", "buy", 60000, {"postOnly": True}, "LIMIT_MAKER"),
+]
+
 
 def redirected(client: Any, url: str) -> Any:
     """Point every URL of a client at the sandbox (and a base path there), whatever host it names."""
@@ -85,6 +93,16 @@ def test_binance_cancel_all_stop_and_post_only(binance: Any) -> None:
     assert len(binance.cancel_all_orders("BTC/USDT")) == 3
     with pytest.raises(ccxt.OrderImmediatelyFillable):
         binance.create_order("BTC/USDT", "limit", "buy", 0.01, 65100, {"postOnly": True})
+
+
+@pytest.mark.parametrize(("kind", "side", "price", "extra", "expected"), SPOT_KINDS)
+def test_binance_orders_of_every_kind_are_placed_queried_and_cancelled(
+    binance: Any, kind: str, side: str, price: float | None, extra: dict[str, Any], expected: str
+) -> None:
+    order = binance.create_order("BTC/USDT", kind, side, 0.01, price, extra)
+    found = binance.fetch_order(order["id"], "BTC/USDT")
+    assert (found["info"]["type"], found["status"]) == (expected, "open")
+    assert binance.cancel_order(order["id"], "BTC/USDT")["status"] == "canceled"
 
 
 def test_binance_cost_orders_spend_the_quote_asset(binance: Any) -> None:
