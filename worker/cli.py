@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from worker.commands import explaining, fate, holding, looking, outcomes, send, serving
+from worker.commands import account, explaining, fate, holding, looking, outcomes, send, serving
 from worker.commands.options import examples, paragraphs
 from worker.commands.shell import Exit
 from worker.demo import command as demonstration
@@ -71,7 +71,7 @@ app.command(
     epilog=explaining.EXAMPLES,
     context_settings={"ignore_unknown_options": True},  # so that -1022 is a number, not options
 )(explaining.explain)
-app.add_typer(looking.account_app)
+app.add_typer(account.account_app)
 
 
 def main() -> None:

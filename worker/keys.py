@@ -166,6 +166,8 @@ class Keys:
                 with suppress(TimeoutError):
                     async with asyncio.timeout(key.state.pause_s):
                         await key.released.wait()
+        if key.state.is_settled:
+            await self._warn_of_unlisted(key)
 
     def _asked(self, key: _Key) -> asyncio.Task[None]:
         """The question under way about a key, or a new one."""
@@ -178,6 +180,16 @@ class Keys:
         if answer is not None and self._keys.get(key.account.name) is key:
             allow = key.account.allow_withdraw_keys
             self._become(key, judge(key.state, answer, self._now(), allow_withdraw=allow), by="the venue")
+
+    async def _warn_of_unlisted(self, key: _Key) -> None:
+        """Say which symbols of a whitelist the venue does not list; signals for them would be refused one by one."""
+        for symbol in sorted(key.account.symbols or ()):
+            if await key.gateway.symbol_rules(symbol) is None:
+                log.warning(
+                    "the whitelist names a symbol that the venue does not list",
+                    account=key.account.name,
+                    symbol=symbol,
+                )
 
     def _become(self, key: _Key, state: KeyState, *, by: str = "") -> None:
         before, key.state = key.state, state
@@ -221,9 +233,11 @@ def _tell(account: Account, before: KeyState, state: KeyState, by: str) -> None:
         )
 
 
-async def ask_rights(gateway: Gateway, account: Account) -> KeyRights | VenueError | None:
+async def ask_rights(
+    gateway: Gateway, account: Account, *, deadline_ms: float | None = None
+) -> KeyRights | VenueError | None:
     """Ask what a key may do; an error that a wrong clock can cause counts when it comes again with the clock set."""
-    sending = Sending(signer=account.signer, budget=None, may_send=lambda: True)
+    sending = Sending(signer=account.signer, budget=None, may_send=lambda: True, deadline_ms=deadline_ms)
     answer = await gateway.drive(gateway.adapter.key_rights(), sending, lambda _: None)
     if isinstance(answer, VenueError) and answer.entry.retry is Retry.AFTER_RESYNC:
         await gateway.clock.resynchronise()

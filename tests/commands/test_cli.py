@@ -114,10 +114,21 @@ def test_accounts_are_listed_as_json_without_their_keys(accounts: Path) -> None:
 def test_accounts_are_listed_as_a_table_on_a_terminal(
     accounts: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("worker.commands.looking.wants_json", lambda *, asked: asked)
+    monkeypatch.setattr("worker.commands.account.wants_json", lambda *, asked: asked)
     lines = beeline("account", "list", "--accounts", str(accounts)).output.splitlines()
-    assert lines[0].split() == ["account", "venue", "label", "symbols", "state"]
-    assert "rotate it" in lines[1] + lines[2]
+    assert lines[0].split() == [
+        "account",
+        "venue",
+        "label",
+        "symbols",
+        "key",
+        "age",
+        "orders",
+        "used",
+        "state",
+    ]
+    assert any("main: its key is" in line and line.endswith("rotate it") for line in lines)
+    assert any(line.startswith("odd refused: venue must be one of") for line in lines)
     assert KEY not in "".join(lines)
 
 

@@ -6,11 +6,9 @@ from typing import Annotated, Any, Final
 
 import typer
 
-from adapters.http import Transport
 from adapters.model import Absent, Ambiguous, ExecutionReport, Found, LookupFailed, Sighting
-from adapters.venues import discover
-from worker.accounts import Account, load_accounts
-from worker.clock_sync import SystemClock
+from worker.accounts import Account
+from worker.commands.asking import configured, gateway_to
 from worker.commands.options import examples, takes_settings
 from worker.commands.shell import CommandError, Exit, note, output, run, stop, wants_json, write_json
 from worker.core.outcome import client_order_id
@@ -62,28 +60,15 @@ async def _ask(
     wanted = [symbol.replace("/", "").upper() for symbol in symbols or account.symbols or ()]
     if not wanted:
         raise CommandError(Exit.USAGE, f"{name} has no whitelist: name the order's --symbol")
-    transport = Transport(settings.venue_timeout)
-    try:
-        gateway = Gateway(
-            discover()[account.venue],
-            account.base_url,
-            transport,
-            SystemClock(),
-            recv_window_ms=settings.recv_window_ms,
-            ip_share=1.0,
-        )
+    async with gateway_to(settings, account) as gateway:
         error = await gateway.clock.synchronise()
         if error is not None:
             return ", ".join(wanted), LookupFailed(error=error)
         return ", ".join(wanted), await _first_sighting(gateway, account, signal_id, wanted)
-    finally:
-        await transport.close()
 
 
 def _account(settings: Settings, name: str) -> Account:
-    account = load_accounts(settings.accounts, discover()).get(name)
-    if account is None:
-        raise CommandError(Exit.CONFIGURATION, f"no account is called {name} in {settings.accounts}")
+    account = configured(settings, name)
     if account.signer is None:
         raise CommandError(Exit.CONFIGURATION, f"account {name} is refused: {account.refused}")
     return account

@@ -101,7 +101,7 @@ def _target(account: str | None, venue: str | None, symbol: str | None, *, every
 
 
 @asynccontextmanager
-async def _control(settings: Settings) -> AsyncIterator[Control]:
+async def control_of(settings: Settings) -> AsyncIterator[Control]:
     """Hold a reading of the control stream that is complete up to now."""
     names = Names(namespace=settings.namespace)
     publisher = Publisher()
@@ -115,12 +115,12 @@ async def _control(settings: Settings) -> AsyncIterator[Control]:
 
 
 async def _write(settings: Settings, record: StopRecord) -> None:
-    async with _control(settings) as control:
+    async with control_of(settings) as control:
         await control.announce_stop(record)
 
 
 async def _release(settings: Settings, target: str) -> None:
-    async with _control(settings) as control:
+    async with control_of(settings) as control:
         if target not in {held.target for held in control.stops.in_force()}:
             raise CommandError(Exit.FAILED, f"{target} is not held; `beeline holds` lists what is")
         end = StopRecord(target=target, is_held=False, reason="", at_ms=time.time() * 1000)
@@ -128,5 +128,5 @@ async def _release(settings: Settings, target: str) -> None:
 
 
 async def _read(settings: Settings) -> list[StopRecord]:
-    async with _control(settings) as control:
+    async with control_of(settings) as control:
         return control.stops.in_force()
