@@ -34,12 +34,8 @@ def an_account(config: AccountConfig = MAIN, **over: Any) -> Account:
 
 
 def some_accounts() -> dict[str, Account]:
-    return {config.name: an_account(config) for config in (MAIN, BITRUE, SECOND)}
-
-
-def an_account_on_each_venue() -> dict[str, Account]:
     american = an_account(AMERICAN, venue="binance_us")  # the sandbox speaks one dialect for both
-    return some_accounts() | {"us": american, "futures": an_account(FUTURES)}
+    return {config.name: an_account(config) for config in (MAIN, BITRUE, SECOND, FUTURES)} | {"us": american}
 
 
 def some_settings(**over: Any) -> Settings:
