@@ -76,8 +76,9 @@ def _check_options(order: Order, rules: SymbolRules, abilities: Abilities, venue
         # `false` asks for nothing, so it does not need to be supported.
         if getattr(order, name) not in (None, False) and name not in abilities.options:
             return refusal("unsupported_option", detail=f"{venue} has no {name}")
-    if order.trailing_delta is not None and order.type not in abilities.trailing_types & rules.order_types:
-        have = _listed(abilities.trailing_types & rules.order_types)
+    trailing = abilities.trailing_types & rules.order_types if rules.lets_stops_trail else frozenset()
+    if order.trailing_delta is not None and order.type not in trailing:
+        have = _listed(trailing)
         return refusal("unsupported_option", detail=f"{venue} takes a trailing_delta on {have} orders only")
     if order.quote_quantity is None:
         return None

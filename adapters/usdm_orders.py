@@ -3,8 +3,9 @@
 Which of the two an order is follows from its type. A cancel knows our id alone, so it asks both, the ordinary one
 first; so does a look-up by id. Our id is the same at both, and no two orders share it.
 
-Replies to a placement leave out what was paid (since mid-2026), and fees always, so an order that has executed
-something is looked up before it is told. Post-only is the time in force GTX. Batch and modify are not used.
+Replies to a placement leave out what was paid (since mid-2026), fees always, and of a limit that crosses that it
+has filled. So an order is looked up before it is told, unless it has ended without an execution. Post-only is the
+time in force GTX. Batch and modify are not used.
 
 Source: Binance USD-M documentation, "New Order", "Query Order", "Cancel All Open Orders".
 """
@@ -60,13 +61,13 @@ class UsdmOrders:
         return self._rest.call("POST", "order", Purpose.PLACE, _order_params(order), weight=0, orders=1)
 
     def read_placement(self, order: Order, answer: Answer) -> Verdict:
-        """Read the answer to a placement; what it executed is told by a look-up."""
+        """Read the answer to a placement, which tells the whole fate of an order that ended with nothing done only."""
         if order.type in CONDITIONAL:
             return self._algo.read_placement(order, answer)
         verdict = self._rest.read_placement(order, answer)
-        if isinstance(verdict, Accepted) and verdict.report.executed_quantity:
-            return Accepted(report=replace(verdict.report, is_abridged=True))
-        return verdict
+        if not isinstance(verdict, Accepted) or _says_all(verdict.report):
+            return verdict
+        return Accepted(report=replace(verdict.report, is_abridged=True))
 
     def test_order(self, order: Order) -> Call | None:
         """Encode a dry run; the algo service has none."""
@@ -210,6 +211,11 @@ def _cancelled_algo_orders(body: object) -> tuple[CancelledOrder, ...]:
         for row in rows(body)
         if (algo_id := text(row.get("algoId"))) is not None
     )
+
+
+def _says_all(report: ExecutionReport) -> bool:
+    """Whether a reply tells the whole fate: closed, with nothing executed."""
+    return report.state is not None and report.state.is_closed and not report.executed_quantity
 
 
 def _error_of(verdict: Verdict) -> VenueError | None:

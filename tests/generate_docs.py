@@ -11,9 +11,12 @@ from adapters.error_tables.catalogue import TABLES
 from adapters.error_tables.common import FAULTS, HTTP_STATUSES, REDIRECT, UNMAPPED, UNREADABLE_REPLY
 from adapters.error_tables.table import ErrorTable
 from adapters.errors import REFUSALS, ErrorEntry
+from adapters.model import RateLimit
+from adapters.venues import discover
 from tests import metrics_reference
 from tests.dashboard import dashboard
 from tests.metrics_reference import described, worker_registry
+from tests.venues.scenario import VENUES, rows
 from worker.commands.schemas import outcome_schema, signal_schema
 from worker.settings import PREFIX, Settings
 
@@ -34,12 +37,18 @@ SETTINGS_INTRO = (
     "Environment variables, and options of the commands that use them (`--amqp-url` is `BEELINE_AMQP_URL`)."
     " Durations are in seconds unless the name says `_MS`. An unknown `BEELINE_…` variable is an error."
 )
+VENUE_NOTES = Path(__file__).parent / "venues" / "notes.md"
+SCENARIO_INTRO = (
+    "`tests/venues/scenario.toml`, played against the sandbox through the whole worker. What stands here is what really"
+    " came out; a difference without a reason fails the build."
+)
 
 
 def pages() -> Mapping[str, str]:
     """Every generated file by its path from docs/."""
     return {
         "errors.md": _errors(),
+        "venues.md": _venues(),
         "metrics.md": _metrics(),
         "settings.md": _settings(),
         "signal.schema.json": _json(signal_schema()),
@@ -145,6 +154,29 @@ def _metrics() -> str:
         _table(head, [row for row in rows if not row[0].startswith("`beeline_")]),
     ]
     return "\n\n".join(parts) + "\n"
+
+
+def _venues() -> str:
+    adapters = [discover()[name] for name in VENUES]
+    facts = (
+        (f"`{adapter.name}`", adapter.base_url, "; ".join(map(_limit, adapter.fallback_limits)))
+        for adapter in adapters
+    )
+    parts = [
+        "# Venues",
+        MADE,
+        VENUE_NOTES.read_text(encoding="utf-8").strip(),
+        "## Addresses and limits",
+        _table(("venue", "address", "limits until `exchangeInfo` names its own"), facts),
+        "## The same signals on every venue",
+        SCENARIO_INTRO,
+        _table(("signal", *VENUES, "why they differ"), rows()),
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+def _limit(limit: RateLimit) -> str:
+    return f"{limit.limit:,} {limit.kind.replace('_', ' ')} in {limit.interval_s:,} s"
 
 
 def _settings() -> str:

@@ -21,7 +21,7 @@ ADAPTER: Final = RestVenue(
         key_form=KeyForm(api_key_length=64, secret_length=64),
         fallback_limits=(
             RateLimit(kind=LimitKind.REQUEST_WEIGHT, limit=6_000, interval_s=60),
-            RateLimit(kind=LimitKind.RAW_REQUESTS, limit=61_000, interval_s=300),
+            RateLimit(kind=LimitKind.RAW_REQUESTS, limit=300_000, interval_s=300),
             RateLimit(kind=LimitKind.ORDERS, limit=50, interval_s=10),
             RateLimit(kind=LimitKind.ORDERS, limit=160_000, interval_s=86_400),
         ),

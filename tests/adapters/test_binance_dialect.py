@@ -706,3 +706,8 @@ def test_a_symbol_that_lets_no_stop_trail_is_refused_with_what_it_has() -> None:
     assert isinstance(error, VenueError)
     assert error.code == "unsupported_order_type"
     assert "it has limit, stop_loss, stop_loss_limit" in (error.detail or "")
+    order = a_trailing_stop(type=OrderType.STOP_LOSS)
+    error = VENUE.prepare(order, trailing_rules(allowed=False), None)
+    assert isinstance(error, VenueError)
+    assert error.code == "unsupported_option"
+    assert isinstance(VENUE.prepare(order, trailing_rules(), None), Order)

@@ -233,16 +233,18 @@ def test_a_dry_run_exists_for_ordinary_orders_only() -> None:
 # --- Reading placements -----------------------------------------------------------------------------------------------
 
 
-def test_a_resting_order_is_told_by_the_reply() -> None:
+def test_an_order_that_rests_by_the_reply_may_have_filled_and_is_looked_up() -> None:
     verdict = VENUE.read_placement(an_order(), a_reply(PLACED))
     assert isinstance(verdict, Accepted)
-    report = verdict.report
-    assert (report.venue_order_id, report.state, report.executed_quote) == (
-        "22542179",
-        OrderState.OPEN,
-        Decimal(0),
-    )
-    assert not report.is_abridged
+    assert (verdict.report.venue_order_id, verdict.report.state) == ("22542179", OrderState.OPEN)
+    assert verdict.report.is_abridged
+
+
+def test_an_order_that_ended_without_an_execution_is_told_by_the_reply() -> None:
+    verdict = VENUE.read_placement(an_order(), a_reply(PLACED | {"status": "EXPIRED"}))
+    assert isinstance(verdict, Accepted)
+    assert (verdict.report.state, verdict.report.executed_quote) == (OrderState.EXPIRED, Decimal(0))
+    assert not verdict.report.is_abridged
 
 
 @pytest.mark.parametrize("reply", [PLACED | FILLED, PLACED | PAID])
