@@ -94,6 +94,7 @@ async def _declare_all(channel: AbstractChannel, names: Names) -> None:
 
 
 async def _check_all(link: AmqpLink, names: Names) -> None:
+    """Check passively that everything is there, and not more shards than that: a broker tells no queue's arguments."""
     channel = await link.open_channel()
     underlay = await channel.get_underlay_channel()
     try:
@@ -104,6 +105,22 @@ async def _check_all(link: AmqpLink, names: Names) -> None:
         raise TopologyError(
             f"{error}; this user may not declare it: run `beeline topology` once as a user who may"
         ) from None
+    if await _exists(link, names.signals_queue(names.shards)):
+        raise TopologyError(
+            f"namespace {names.namespace} has more than the {names.shards} shards this worker is set to: "
+            "set BEELINE_SHARDS to the number in use"
+        )
+
+
+async def _exists(link: AmqpLink, queue: str) -> bool:
+    channel = await link.open_channel()
+    underlay = await channel.get_underlay_channel()
+    try:
+        await guarded(underlay.queue_declare(queue, passive=True))
+        await guarded(channel.close())
+    except RefusedError:
+        return False
+    return True
 
 
 async def bind_accounts(link: AmqpLink, names: Names, shards: Iterable[tuple[str, int]]) -> None:

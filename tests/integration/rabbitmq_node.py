@@ -13,7 +13,6 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterable
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -43,13 +42,12 @@ class RabbitNode:
     """One private node.
 
     `release` takes RabbitMQ from a Debian release that the machine does not run (root only). `settings` are lines of
-    its configuration file beside those of every private node, and `plugins` are switched on.
+    its configuration file beside those of every private node, and `plugins` are switched on, from its first start.
     """
 
-    def __init__(
-        self, *, release: str | None = None, settings: Iterable[str] = (), plugins: Iterable[str] = ()
-    ) -> None:
-        self._settings, self._plugins = list(settings), list(plugins)
+    def __init__(self, *, release: str | None = None) -> None:
+        self.settings: list[str] = []
+        self.plugins: list[str] = []
         self.folder = Path(tempfile.mkdtemp(prefix="beeline-rabbitmq-"))
         self._root = _system_tree(release) if release else ""
         self._process: subprocess.Popen[bytes] | None = None
@@ -79,8 +77,8 @@ class RabbitNode:
 
     def _configure(self) -> None:
         with (self.folder / "rabbitmq.conf").open("a", encoding="utf-8") as file:
-            file.writelines(f"{line}\n" for line in self._settings)
-        (self.folder / "enabled_plugins").write_text(f"[{','.join(self._plugins)}].\n", encoding="utf-8")
+            file.writelines(f"{line}\n" for line in self.settings)
+        (self.folder / "enabled_plugins").write_text(f"[{','.join(self.plugins)}].\n", encoding="utf-8")
 
     def kill(self, *, keep_new_queues: bool = True) -> None:
         """End the node the hard way, as a machine that fails does.

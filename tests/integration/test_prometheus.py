@@ -40,8 +40,10 @@ def metrics_port() -> int:
 @pytest.fixture(scope="module")
 def measured_rabbit(metrics_port: int) -> Iterator[RabbitNode]:
     """A node that shows its metrics."""
-    settings = [f"prometheus.tcp.port = {metrics_port}", "prometheus.tcp.ip = 127.0.0.1"]
-    with RabbitNode(settings=settings, plugins=["rabbitmq_prometheus"]) as node:
+    node = RabbitNode()
+    node.settings += [f"prometheus.tcp.port = {metrics_port}", "prometheus.tcp.ip = 127.0.0.1"]
+    node.plugins.append("rabbitmq_prometheus")
+    with node:
         yield node
 
 
