@@ -182,7 +182,7 @@ def _limit(limit: RateLimit) -> str:
 def _settings() -> str:
     rows = []
     for name, field in Settings.model_fields.items():
-        default = "`<hostname>-<pid>`" if name == "worker_id" else f"`{_plain(field.default)}`"
+        default = "`<hostname>-<pid>`" if name == "worker_id" else _plain(field.default)
         rows.append((f"`{PREFIX}{name.upper()}`", default, field.description))
     parts = [
         "# Settings",
@@ -193,9 +193,11 @@ def _settings() -> str:
     return "\n\n".join(parts) + "\n"
 
 
-def _plain(value: object) -> object:
+def _plain(value: object) -> str:
+    if value is None:
+        return ""
     reveal = getattr(value, "get_secret_value", None)  # the default URL holds the broker's public guest login
-    return reveal() if reveal else value
+    return f"`{reveal() if reveal else value}`"
 
 
 if __name__ == "__main__":

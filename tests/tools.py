@@ -4,14 +4,19 @@ import os
 import shutil
 import socket
 import subprocess
+import sys
 from pathlib import Path
+from typing import Final
 
 import pytest
+
+BIN: Final = Path(sys.executable).parent
+"""Where the tools are that come as Python packages."""
 
 
 def tool(program: str) -> str:
     """Return the path of a program that `deploy/tools.sh` installs; without it the test is skipped, except in CI."""
-    path = shutil.which(program)
+    path = shutil.which(program, path=f"{BIN}:{os.environ['PATH']}")
     if path is not None:
         return path
     text = f"{program} is not installed; deploy/tools.sh does that, and `make test` runs it"

@@ -36,6 +36,9 @@ class Settings(BaseSettings):
     amqp_url: SecretStr = Field(
         default=SecretStr("amqp://guest:guest@127.0.0.1:5672/"), description="the broker; amqps:// for TLS"
     )
+    amqp_url_file: Path | None = Field(
+        default=None, description="a file that holds BEELINE_AMQP_URL, as a mounted secret; the variable wins"
+    )
     namespace: str = Field(
         default="beeline", pattern=r"^[A-Za-z0-9_.-]{1,64}$", description="first part of all names"
     )
@@ -70,6 +73,18 @@ class Settings(BaseSettings):
         default="info", description="least severe line"
     )
     log_format: Literal["auto", "json", "console"] = Field(default="auto", description="auto: json on a pipe")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _read_the_url_s_file(cls, given: dict[str, object]) -> dict[str, object]:
+        file = given.get("amqp_url_file")
+        if not file or "amqp_url" in given:
+            return given
+        try:
+            return given | {"amqp_url": Path(str(file)).read_text(encoding="utf-8").strip()}
+        except (OSError, UnicodeDecodeError) as error:
+            reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
+            raise ValueError(f"BEELINE_AMQP_URL_FILE: {file} cannot be read: {reason}") from None
 
     @field_validator("amqp_url")
     @classmethod

@@ -234,12 +234,13 @@ def run_sandbox(
     seed: int = 0,
     names: Mapping[Dialect, Sequence[str]] = DEFAULT_NAMES,
     accounts_file: Path | None = None,
+    base_url: str | None = None,
     announce: Callable[[str], None] = print,
 ) -> None:
     """Serve a default sandbox with the named accounts until SIGTERM or Ctrl-C.
 
     Port 0 takes a free one. `announce` is called with one line that ends with the URL; `accounts_file` gets
-    the `accounts.toml` for it, readable by its owner only.
+    the `accounts.toml` for it, readable by its owner only; it names `base_url` where others reach the sandbox there.
     """
     accounts = [make_account(name, dialect, seed=seed) for dialect in names for name in names[dialect]]
 
@@ -247,7 +248,7 @@ def run_sandbox(
         if accounts_file is not None:
             accounts_file.touch(mode=0o600)
             accounts_file.chmod(0o600)
-            accounts_file.write_text(render_accounts_toml(accounts, server.url), encoding="utf-8")
+            accounts_file.write_text(render_accounts_toml(accounts, base_url or server.url), encoding="utf-8")
         announce(f"sandbox listening on {server.url}")
 
     run(default_config(accounts, host=host, port=port, seed=seed), ready)

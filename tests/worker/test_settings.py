@@ -29,6 +29,17 @@ def test_every_setting_is_a_variable(monkeypatch: pytest.MonkeyPatch) -> None:
     assert (settings.shards, settings.recv_window_ms, settings.worker_id) == (100, 2500, "pod-3")
 
 
+def test_the_broker_s_url_can_be_a_mounted_secret(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    file = tmp_path / "url"
+    file.write_text("amqps://worker:secret@broker/\n")
+    monkeypatch.setenv("BEELINE_AMQP_URL_FILE", str(file))
+    assert load_settings().amqp_url.get_secret_value() == "amqps://worker:secret@broker/"
+    assert load_settings(amqp_url="amqp://other/").amqp_url.get_secret_value() == "amqp://other/"
+    file.unlink()
+    with pytest.raises(SettingsError, match=r"BEELINE_AMQP_URL_FILE: .*No such file"):
+        load_settings()
+
+
 def test_an_option_wins_over_the_environment_and_an_absent_one_does_not(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

@@ -103,7 +103,7 @@ def _help(field: FieldInfo) -> str:
 
 def _default(field: FieldInfo) -> str:
     default = field.default
-    if default is PydanticUndefined:
+    if default is PydanticUndefined or default is None:
         return ""
     # The URL's default is no secret: it is the broker's own for connections from the same machine.
     value = default.get_secret_value() if isinstance(default, SecretStr) else default
@@ -115,6 +115,6 @@ def _metavar(field: FieldInfo) -> str:
         return "INTEGER"
     if field.annotation is float:
         return "NUMBER"
-    if field.annotation is Path:
+    if field.annotation in (Path, Path | None):
         return "PATH"
     return "TEXT"

@@ -109,6 +109,9 @@ def sandbox(
     accounts_file: Annotated[
         Path | None, typer.Option(help="Write an account file for Beeline here.")
     ] = None,
+    base_url: Annotated[
+        str | None, typer.Option(help="Address for the account file, where it is not the one listened on.")
+    ] = None,
 ) -> None:
     """Run a simulated exchange that any client can be pointed at.
 
@@ -129,6 +132,7 @@ def sandbox(
             seed=seed,
             names=named if any(named.values()) else DEFAULT_NAMES,
             accounts_file=accounts_file,
+            base_url=base_url,
         )
     except OSError as error:
         stop(Exit.CONFIGURATION, f"cannot listen on {host}:{port}: {error.strerror}")
