@@ -88,6 +88,11 @@ chaos: $(READY) ## Kill workers and brokers for real and check the ledger
 	deploy/broker.sh install
 	$(BIN)/python -m tests.chaos $(ARGS)
 
+.PHONY: limits
+limits: $(READY) ## Flood a real pool, refuse it, and see what the venue counted
+	deploy/broker.sh install
+	$(BIN)/python -m tests.limits $(ARGS)
+
 ##@ Keep up
 
 .PHONY: docs

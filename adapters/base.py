@@ -66,6 +66,10 @@ class Adapter(KeyQuestions, Protocol):
     def fallback_limits(self) -> Sequence[RateLimit]:
         """The documented limits, used until `exchangeInfo` was read."""
 
+    @property
+    def kept_for_reducing(self) -> float:
+        """The part of each order limit that only orders which reduce a position may fill."""
+
     def sign(
         self, call: Call, signer: Signer | None, *, base_url: str, timestamp_ms: int, recv_window_ms: int
     ) -> HttpRequest:

@@ -240,7 +240,8 @@ class BitrueOrders:
         return AllCancelled(orders=_cancelled(closed.values()))
 
     def _delete(self, params: Params) -> Call:
-        return self._rest.call("DELETE", "order", Purpose.CANCEL, params)
+        # A cancel counts as an order here.
+        return self._rest.call("DELETE", "order", Purpose.CANCEL, params, orders=1)
 
 
 def _by_id(body: Iterable[object]) -> dict[str, ExecutionReport]:

@@ -9,6 +9,7 @@
 Source: Bitrue spot README of July 2023, and what ccxt and hummingbot saw live.
 """
 
+from dataclasses import replace
 from decimal import Decimal
 from typing import Final
 
@@ -19,9 +20,12 @@ from adapters.wire import integer, text
 
 TYPES: Final = frozenset({OrderType.MARKET, OrderType.LIMIT})
 _UNIT_S: Final = {"SECONDS": 1, "MINUTES": 60, "HOURS": 3_600, "DAYS": 86_400}
-# `orders_ip_seconds` is left out: it is several times wider than one account's limit, and the order budget is kept
-# per account. Withdrawals are not our business.
-_KINDS: Final = {"general": LimitKind.REQUEST_WEIGHT, "orders_user_seconds": LimitKind.ORDERS}
+# Withdrawals are not our business.
+_KINDS: Final = {
+    "general": LimitKind.REQUEST_WEIGHT,
+    "orders_ip_seconds": LimitKind.ORDERS_BY_IP,
+    "orders_user_seconds": LimitKind.ORDERS,
+}
 _MOST_DECIMALS: Final = 30
 
 
@@ -66,15 +70,21 @@ def _unit(row: Row, name: str) -> Decimal | None:
 
 
 def read_limit(row: Row) -> RateLimit | None:
-    """Read one limit in any of its shapes; the smaller of rate and burst is what may be used up in a window."""
+    """Read one limit in any of its shapes; the smaller of rate and burst is what may be used up in a window.
+
+    A window opens with the first request (`refreshType`), so nobody but the venue knows where it lies.
+    """
     known = exchange_info.read_limit(row)
     if known is not None:
-        return known
+        return replace(known, is_sliding=True)
     kind = _KINDS.get((text(row.get("prefix")) or text(row.get("id")) or "").lower())
     sizes = [size for name in ("replenishRate", "burstCapacity") if (size := integer(row.get(name)))]
     unit_s = _UNIT_S.get((text(row.get("timeUnit")) or "").upper())
     if kind is None or not sizes or min(sizes) <= 0 or unit_s is None:
         return None
     return RateLimit(
-        kind=kind, limit=min(sizes), interval_s=unit_s * max(1, integer(row.get("timeCount")) or 1)
+        kind=kind,
+        limit=min(sizes),
+        interval_s=unit_s * max(1, integer(row.get("timeCount")) or 1),
+        is_sliding=True,
     )

@@ -76,6 +76,7 @@ class Profile:
     weights: Weights
     fallback_limits: tuple[RateLimit, ...]
     key_form: KeyForm = UNKNOWN_KEY_FORM
+    kept_for_reducing: float = 0.0
 
 
 class Orders(Protocol):

@@ -52,6 +52,18 @@ class PositionSide(StrEnum):
     SHORT = "short"
 
 
+class Purpose(StrEnum):
+    """Why a request is sent; the limiter keeps a reserve for what must not starve."""
+
+    PLACE = "place"
+    REDUCE = "reduce"
+    """A placement that only reduces a position."""
+    CANCEL = "cancel"
+    LOOKUP = "lookup"
+    PROBE = "probe"
+    RULES = "rules"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Order:
     """An order as it is to be placed: one venue symbol (`BTCUSDT`), exact decimals, our own client order id."""
@@ -146,16 +158,6 @@ class Security(StrEnum):
 
     NONE = "none"
     SIGNED = "signed"
-
-
-class Purpose(StrEnum):
-    """Why a request is sent; the limiter keeps a reserve for what must not starve."""
-
-    PLACE = "place"
-    CANCEL = "cancel"
-    LOOKUP = "lookup"
-    PROBE = "probe"
-    RULES = "rules"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -295,16 +297,19 @@ class LimitKind(StrEnum):
 
     REQUEST_WEIGHT = "request_weight"
     RAW_REQUESTS = "raw_requests"
+    ORDERS_BY_IP = "orders_by_ip"
+    """Orders of all accounts behind one IP, next to each account's own limit."""
     ORDERS = "orders"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RateLimit:
-    """At most `limit` in each clock-aligned window of `interval_s` seconds."""
+    """At most `limit` in each window of `interval_s` seconds: aligned to the venue's clock, or wherever it opens."""
 
     kind: LimitKind
     limit: int
     interval_s: int
+    is_sliding: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

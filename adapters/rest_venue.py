@@ -57,6 +57,11 @@ class RestVenue:
         """The documented limits."""
         return self._profile.fallback_limits
 
+    @property
+    def kept_for_reducing(self) -> float:
+        """The part of each order limit that only orders which reduce a position may fill."""
+        return self._profile.kept_for_reducing
+
     def sign(
         self, call: Call, signer: Signer | None, *, base_url: str, timestamp_ms: int, recv_window_ms: int
     ) -> HttpRequest:

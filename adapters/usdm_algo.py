@@ -33,7 +33,7 @@ from adapters.model import (
     Verdict,
 )
 from adapters.reports import Row, fits, read_report, sight
-from adapters.usdm_rules import WIRE_TYPES
+from adapters.usdm_rules import WIRE_TYPES, purpose
 from adapters.wire import decimal, milliseconds, plain, text
 
 CONDITIONAL: Final = frozenset(OrderType) - {OrderType.MARKET, OrderType.LIMIT, OrderType.LIMIT_MAKER}
@@ -68,7 +68,7 @@ class AlgoOrders:
 
     def place(self, order: Order) -> Call:
         """Encode a placement; it counts as an order and weighs nothing."""
-        return self._rest.call("POST", "algoOrder", Purpose.PLACE, algo_params(order), weight=0, orders=1)
+        return self._rest.call("POST", "algoOrder", purpose(order), algo_params(order), weight=0, orders=1)
 
     def read_placement(self, order: Order, answer: Answer) -> Verdict:
         """Read the answer to a placement."""

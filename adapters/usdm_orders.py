@@ -39,7 +39,7 @@ from adapters.model import (
 )
 from adapters.reports import fits, names_other, read_report, sight
 from adapters.usdm_algo import CONDITIONAL, NO_SUCH_ORDER, AlgoOrders, position_params
-from adapters.usdm_rules import WIRE_TYPES
+from adapters.usdm_rules import WIRE_TYPES, purpose
 from adapters.wire import plain, rows, text
 
 _NOT_OPEN: Final = frozenset({-2011, NO_SUCH_ORDER})
@@ -58,7 +58,7 @@ class UsdmOrders:
         """Encode a placement; it counts as an order and weighs nothing."""
         if order.type in CONDITIONAL:
             return self._algo.place(order)
-        return self._rest.call("POST", "order", Purpose.PLACE, _order_params(order), weight=0, orders=1)
+        return self._rest.call("POST", "order", purpose(order), _order_params(order), weight=0, orders=1)
 
     def read_placement(self, order: Order, answer: Answer) -> Verdict:
         """Read the answer to a placement, which tells the whole fate of an order that ended with nothing done only."""

@@ -13,7 +13,7 @@ from decimal import Decimal
 from typing import Final
 
 from adapters.exchange_info import Filters, Row, bound, is_trading, names, precision
-from adapters.model import OrderType, SymbolRules
+from adapters.model import Order, OrderType, PositionSide, Purpose, Side, SymbolRules
 
 SHORTEST_TRAIL: Final = Decimal(10)
 LONGEST_TRAIL: Final = Decimal(2_000)
@@ -29,6 +29,7 @@ WIRE_TYPES: Final[Mapping[OrderType, str]] = {
 }
 _POST_ONLY: Final = "GTX"
 _ZERO: Final = Decimal(0)
+_CLOSING: Final = frozenset({(PositionSide.LONG, Side.SELL), (PositionSide.SHORT, Side.BUY)})
 
 
 def read_symbol(row: Row, filters: Filters) -> SymbolRules | None:
@@ -81,3 +82,9 @@ def _order_types(row: Row) -> frozenset[OrderType]:
     times = row.get("timeInForce")
     has_post_only = not isinstance(times, list) or _POST_ONLY in times
     return types if has_post_only else types - {OrderType.LIMIT_MAKER}
+
+
+def purpose(order: Order) -> Purpose:
+    """Why an order is placed; in hedge mode, selling a long position or buying a short one back reduces it too."""
+    closes_a_side = (order.position_side, order.side) in _CLOSING
+    return Purpose.REDUCE if order.reduce_only or order.close_position or closes_a_side else Purpose.PLACE

@@ -19,7 +19,11 @@ LABELS: Final = (
     ("code", "an error code of [errors.md](errors.md), or `none`"),
     ("connection", "`consume` or `publish`: a worker has two connections"),
     ("imposed_by", "`venue` or `operator`"),
-    ("name", "what a hold is about: a venue, a limit group, an account or a symbol"),
+    ("kind", "what a limit counts: `request_weight`, `raw_requests`, `orders` or `orders_by_ip`"),
+    (
+        "name",
+        "what a hold is about: a venue, a limit group, an account or a symbol; of a limit, the egress or limit group",
+    ),
     (
         "phase",
         (
@@ -27,11 +31,15 @@ LABELS: Final = (
             " out what became of an order), `publish` (outcome to confirm), `total` (received to settled)"
         ),
     ),
-    ("scope", "what a hold covers: `all`, `venue`, `account`, `symbol`"),
+    (
+        "scope",
+        "what a hold covers: `all`, `venue`, `account`, `symbol`; what a limit is for: `ip` or `account`",
+    ),
     ("shard", "number of a shard, written as in the name of its queue"),
     ("status", "how a signal ended, as in its outcome"),
     ("venue", "name of a venue, or `none`"),
     ("version, python", "what runs"),
+    ("window", "length of a limit's window"),
 )
 
 

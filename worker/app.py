@@ -29,6 +29,7 @@ from worker.core.shards import Names
 from worker.dispatcher import Dispatcher, Execution
 from worker.epoch import lease_s
 from worker.gauges import publish_gauges, watch_loop
+from worker.hand_over import HandOver
 from worker.keys import Keys
 from worker.lane import Lanes
 from worker.ports import Ports
@@ -139,7 +140,7 @@ class Worker:
         control.on_key_release = keys.release
         unknowns = Unknowns(clock, self._book, keys, tasks, self._dispatcher.correct, settings=settings)
         self._dispatcher.on_unknown = unknowns.watch
-        self._consumer.on_taken_over = unknowns.resume
+        self._consumer.on_taken_over = [HandOver(names, self._book, clock).take_over, unknowns.resume]
         self._consumer.on_delivery = self._dispatcher.dispatch
         desk = Desk(
             settings=settings,

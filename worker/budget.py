@@ -1,8 +1,11 @@
 """What one exchange account may place, and the times during which a venue wants to be left alone."""
 
+import asyncio
 from collections import OrderedDict
+from collections.abc import Sequence
 from typing import Final
 
+from worker.core.rejects import Rejects
 from worker.core.token_bucket import BudgetSet
 
 SHORTEST_HOLD_S: Final = 1.0
@@ -20,17 +23,23 @@ class Hold:
         self.reason: str | None = None
         self._next_s = FIRST_HOLD_S
 
-    def extend(self, now_s: float, advised_s: float | None, reason: str) -> float:
-        """Hold for the advised time, or for a default that doubles; return its length in seconds."""
-        length_s = self._next_s if advised_s is None else max(advised_s, SHORTEST_HOLD_S)
-        if advised_s is None and self.until_s <= now_s:
+    def extend(self, now_s: float, advised_s: float | None, reason: str, *, at_least_s: float = 0.0) -> float:
+        """Hold for the advised time, or for a default that doubles each time; return how long it lasts from now.
+
+        Replies to what was under way when a hold began add nothing without advice: they are the same refusal.
+        """
+        if advised_s is not None:
+            length_s = max(advised_s, SHORTEST_HOLD_S)
+        elif self.until_s > now_s:
+            return self.until_s - now_s
+        else:
+            length_s = max(self._next_s, at_least_s)
             self._next_s = min(self._next_s * 2, LONGEST_HOLD_S)
-        self.until_s = max(self.until_s, now_s + length_s)
-        self.reason = reason
-        return length_s
+        self.impose(now_s + length_s, reason)
+        return self.until_s - now_s
 
     def impose(self, until_s: float, reason: str) -> None:
-        """Hold until a monotonic time that somebody else was told."""
+        """Hold until a monotonic time."""
         if until_s > self.until_s:
             self.until_s, self.reason = until_s, reason
 
@@ -64,12 +73,23 @@ class Told:
 
 
 class AccountBudget:
-    """What one exchange account may place, shared by all of its keys, and a hold on it."""
+    """What one exchange account may place, shared by all of its keys, and a hold on its placements.
+
+    `is_counted` tells whether the venue's own count is known, or need not be. Until then its orders go one by one, in
+    `counting`.
+    """
 
     def __init__(self, limit_group: str, limits: BudgetSet) -> None:
         self.limit_group = limit_group
         self.limits = limits
         self.hold = Hold()
         self.told = Told()
+        self.rejects = Rejects()
         self.waiting = 0
         """Requests that wait for a limit or a hold."""
+        self.is_counted = True
+        self.counting = asyncio.Lock()
+
+    def inherit(self, spent: Sequence[tuple[float, int]], now_ms: float) -> None:
+        """Take the budget over from whoever had it; `spent` are venue times and tokens that are known of."""
+        self.is_counted = not self.limits.inherit(spent, now_ms)

@@ -116,7 +116,7 @@ class Consumer:
         self._is_over = False
         self.takeovers = 0
         self.on_delivery: OnDelivery = _nobody
-        self.on_taken_over: Callable[[Shard], None] = lambda _: None
+        self.on_taken_over: list[Callable[[Shard], None]] = []
         control.on_foreign_takeover = self._forget
 
     @property
@@ -216,7 +216,8 @@ class Consumer:
         shard.ownership = Ownership.OWNED
         self.takeovers += 1
         log.info("shard taken over", shard=shard.number, answered=len(memory), waiting=len(shard.waiting))
-        self.on_taken_over(shard)
+        for take_over in self.on_taken_over:
+            take_over(shard)
         while shard.waiting:
             self.on_delivery(shard.waiting.popleft())
 

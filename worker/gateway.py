@@ -8,50 +8,39 @@ once it is older than the recv window.
 """
 
 import asyncio
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, TypeVar
 
 import structlog
 
 from adapters.base import Adapter, Flow
-from adapters.errors import Retry, Scope, VenueError
+from adapters.errors import VenueError
 from adapters.model import (
     Answer,
     Call,
-    LimitKind,
-    Purpose,
-    RateLimit,
+    Fault,
+    FaultKind,
+    HttpRequest,
     Reply,
     Security,
     SymbolRules,
     VenueRules,
 )
 from adapters.signing import Signer
-from adapters.usage import read_usage
-from worker.budget import AccountBudget, Hold
+from worker.budget import AccountBudget
 from worker.clock_sync import Clock, Sender, VenueClock
-from worker.core.clock_offset import stamp_ms
+from worker.core.clock_offset import ClockReading, stamp_ms
 from worker.core.holds import HoldRecord
-from worker.core.token_bucket import BudgetSet, Reservation, WindowBudget, cancel, claim, release, reserve
+from worker.limiter import Limiter
 
 T = TypeVar("T")
-
-SHARES: Final = {
-    Purpose.CANCEL: 1.0,
-    Purpose.PLACE: 0.9,
-    Purpose.LOOKUP: 0.8,
-    Purpose.PROBE: 0.8,
-    Purpose.RULES: 0.8,
-}
-"""The part of an IP's weight each kind of request may fill: a tenth is kept for cancels, look-ups cannot
-starve orders."""
-
 
 RULES_INTERVAL_S: Final = 600.0
 RULES_RETRY_S: Final = 2.0
 RULES_MIN_AGE_S: Final = 30.0
+TIME_WEIGHT: Final = 1
 
 log = structlog.get_logger("beeline.gateway")
 
@@ -107,35 +96,45 @@ class Gateway:
         egress: str = "default",
         on_hold: Callable[[HoldRecord], None] | None = None,
     ) -> None:
-        self._egress, self._on_hold = egress, on_hold
         self.adapter, self.base_url = adapter, base_url
         self.recv_window_ms = recv_window_ms
-        self.hold = Hold()
+        self._sender, self._time = sender, clock
+        self.limiter = Limiter(
+            adapter,
+            base_url,
+            clock,
+            self._read_clock,
+            ip_share=ip_share,
+            egress=egress,
+            on_hold=on_hold,
+        )
         self.clock = VenueClock(
             adapter,
             base_url,
-            sender,
+            _TimeSender(sender, self.limiter),
             clock,
-            held_s=lambda: self.hold.until_s - clock.monotonic(),
-            on_error=self._heed,
+            held_s=lambda: self.limiter.hold_ms() / 1000,
+            on_error=self.limiter.heed_error,
         )
-        self.ip_limits = BudgetSet(_ip_limits(adapter.fallback_limits), share=ip_share)
-        self._order_limits = _order_limits(adapter.fallback_limits)
-        self._budgets: dict[str, AccountBudget] = {}
-        self._sender, self._time = sender, clock
         self._rules: VenueRules | None = None
         self._rules_read_s = 0.0
         self._rules_lock = asyncio.Lock()
 
+    def _read_clock(self) -> ClockReading | None:
+        return self.clock.read()
+
     def budget(self, limit_group: str) -> AccountBudget:
         """Return the order budget of an exchange account."""
-        if limit_group not in self._budgets:
-            self._budgets[limit_group] = AccountBudget(limit_group, BudgetSet(self._order_limits))
-        return self._budgets[limit_group]
+        return self.limiter.account(limit_group)
 
-    def budgets(self) -> Iterable[tuple[str, AccountBudget]]:
-        """Every order budget in use, by limit group."""
-        return self._budgets.items()
+    def inherit(self, limit_group: str, spent: Sequence[tuple[float, int]]) -> None:
+        """Take an exchange account over from whoever had it; `spent` are wall times and tokens that are known of."""
+        now_ms, wall_ms = self.limiter.venue_ms(), self._time.wall_ms()
+        self.budget(limit_group).inherit([(now_ms + at - wall_ms, tokens) for at, tokens in spent], now_ms)
+
+    def hold_ms(self) -> float:
+        """How long this venue wants to be left alone."""
+        return self.limiter.hold_ms()
 
     def earliest_venue_ms(self) -> float:
         """The earliest time it can be at the venue; only meaningful once the clock is known."""
@@ -148,12 +147,24 @@ class Gateway:
         """Admit, stamp, sign and send one request."""
         if call.security is Security.SIGNED:
             await self.clock.known()
+        budget = sending.budget
+        if not call.orders or budget is None or budget.is_counted:
+            return await self._send(call, sending)
+        async with budget.counting:
+            if not await self._count_orders(budget, sending):
+                # Nobody can tell: this one goes alone, and its reply does.
+                passage = await self._send(call, sending)
+                budget.is_counted = isinstance(passage, Exchange)
+                return passage
+        return await self._send(call, sending)
+
+    async def _send(self, call: Call, sending: Sending) -> Passage:
         began_s = self._time.monotonic()
         with _waiting(sending.budget):
-            reservation = await self._admit(call, sending)
+            claimed = await self.limiter.admit(call, sending.budget, sending.deadline_ms)
         limiter_ms = (self._time.monotonic() - began_s) * 1000
-        if isinstance(reservation, float):
-            return Throttled(wait_ms=reservation, limiter_ms=limiter_ms)
+        if isinstance(claimed, float):
+            return Throttled(wait_ms=claimed, limiter_ms=limiter_ms)
         # No await from the stamp to the send.
         reading = self.clock.read()
         stamped_ms = stamp_ms(reading) if reading else 0
@@ -164,137 +175,35 @@ class Gateway:
             timestamp_ms=stamped_ms,
             recv_window_ms=self.recv_window_ms,
         )
-        sent_s, sent_ms = self._time.monotonic(), self._venue_ms()
+        sent_s = self._time.monotonic()
         if not sending.may_send():
-            unused = frozenset(budget for budget, _ in reservation.costs)
-            release(reservation, sent_ms, guard_ms=self._guard_ms(), free=unused)
+            self.limiter.release(claimed, {window for window, _ in claimed.costs})
             return Fenced()
         try:
             answer = await self._sender.send(request)
         except BaseException:
-            release(reservation, self._venue_ms(), guard_ms=self._guard_ms())
+            self.limiter.release(claimed)
             raise
-        self._learn(call, sending, reservation, answer, sent_ms)
+        error = None if _is_plain_success(answer) else self.adapter.error(answer)
+        self.limiter.learn(call, sending.budget, claimed, answer, error)
         venue_ms = (self._time.monotonic() - sent_s) * 1000
         return Exchange(answer=answer, stamped_ms=stamped_ms, limiter_ms=limiter_ms, venue_ms=venue_ms)
 
-    async def _admit(self, call: Call, sending: Sending) -> Reservation | float:
-        """Wait for holds and budgets; a float is the wait in milliseconds that would outlive the deadline."""
-        costs = self.ip_limits.costs(LimitKind.REQUEST_WEIGHT, call.weight)
-        costs += self.ip_limits.costs(LimitKind.RAW_REQUESTS, 1)
-        if sending.budget is not None:
-            costs += sending.budget.limits.costs(LimitKind.ORDERS, call.orders)
-        in_order = call.purpose is not Purpose.CANCEL
-        while True:
-            # A hold comes first: tokens set aside behind one would hold up whoever it does not concern.
-            hold_ms = self._hold_ms(sending)
-            if hold_ms > 0:
-                if self._outlives(hold_ms, sending):
-                    return hold_ms
-                await asyncio.sleep(hold_ms / 1000)
-                continue
-            now_ms, guard_ms = self._venue_ms(), self._guard_ms()
-            reservation = reserve(
-                costs, now_ms, share=SHARES[call.purpose], guard_ms=guard_ms, in_order=in_order
-            )
-            wait_ms = reservation.ready_at_ms - now_ms
-            if self._outlives(wait_ms, sending):
-                cancel(reservation)
-                return wait_ms
-            if wait_ms > 0:
-                try:
-                    await asyncio.sleep(wait_ms / 1000)
-                except asyncio.CancelledError:
-                    cancel(reservation)
-                    raise
-            if self._hold_ms(sending) > 0:
-                cancel(reservation)
-            elif claim(reservation, self._venue_ms(), guard_ms=guard_ms):
-                return reservation
-
-    def _outlives(self, wait_ms: float, sending: Sending) -> bool:
-        """Whether a wait would end after the signal does."""
-        return sending.deadline_ms is not None and self._time.wall_ms() + wait_ms > sending.deadline_ms
-
-    def hold_ms(self) -> float:
-        """How long this venue wants to be left alone."""
-        return max(0.0, (self.hold.until_s - self._time.monotonic()) * 1000)
-
-    def _hold_ms(self, sending: Sending) -> float:
-        until_s = max(self.hold.until_s, sending.budget.hold.until_s if sending.budget else 0.0)
-        return max(0.0, (until_s - self._time.monotonic()) * 1000)
-
-    def _venue_ms(self) -> float:
-        reading = self.clock.read()
-        return reading.venue_ms if reading else self._time.wall_ms()
-
-    def _guard_ms(self) -> float:
-        reading = self.clock.read()
-        return reading.uncertainty_ms if reading else 0.0
-
-    def _learn(
-        self, call: Call, sending: Sending, reservation: Reservation, answer: Answer, sent_ms: float
-    ) -> None:
-        """Take from a reply what it tells about limits: what it cost, what was counted, where to stay away."""
-        error = None if _is_plain_success(answer) else self.adapter.error(answer)
-        free: frozenset[WindowBudget] = frozenset()
-        if call.free_when_accepted and error is None:
-            weighed = self.ip_limits.costs(LimitKind.REQUEST_WEIGHT, 1)
-            free = frozenset(budget for budget, _ in weighed)
-        release(reservation, self._venue_ms(), guard_ms=self._guard_ms(), free=free)
-        if isinstance(answer, Reply):
-            for kind, interval_s, count in read_usage(answer.headers):
-                limits = (
-                    sending.budget.limits if kind is LimitKind.ORDERS and sending.budget else self.ip_limits
-                )
-                limits.observe(kind, interval_s, count, sent_at_ms=sent_ms)
-        if error is not None and error.entry.retry is Retry.AFTER_HOLD:
-            self._stay_away(sending.budget, error)
-        elif isinstance(answer, Reply):
-            now_s = self._time.monotonic()
-            self.hold.succeed(now_s)
-            if sending.budget is not None:
-                sending.budget.hold.succeed(now_s)
-
-    def _heed(self, error: VenueError) -> None:
-        """Stay away when the answer to a question about the time says so."""
-        if error.entry.retry is Retry.AFTER_HOLD:
-            self._stay_away(None, error)
-
-    def _stay_away(self, budget: AccountBudget | None, error: VenueError) -> None:
-        account_only = error.entry.scope in (Scope.ACCOUNT, Scope.ORDER, Scope.SYMBOL)
-        hold = budget.hold if account_only and budget is not None else self.hold
-        advised_s = error.hold_ms / 1000 if error.hold_ms is not None else None
-        if error.banned_until_ms is not None:
-            until_s = max(0.0, (error.banned_until_ms - self._venue_ms()) / 1000)
-            advised_s = max(until_s, advised_s or 0.0)
-        length_s = hold.extend(self._time.monotonic(), advised_s, error.code)
-        log.warning(
-            "venue asks to stay away; signals that stay valid go on afterwards",
-            venue=self.adapter.name,
-            scope=error.entry.scope,
-            code=error.code,
-            seconds=round(length_s, 1),
-        )
-        if self._on_hold is not None:
-            self._on_hold(
-                HoldRecord(
-                    scope=error.entry.scope,
-                    venue=self.adapter.name,
-                    base_url=self.base_url,
-                    egress=self._egress,
-                    limit_group=budget.limit_group if account_only and budget is not None else None,
-                    reason=error.code,
-                    until_ms=self._time.wall_ms() + length_s * 1000,
-                )
-            )
+    async def _count_orders(self, budget: AccountBudget, sending: Sending) -> bool:
+        """Ask what an account has placed already, where the venue can be asked: an earlier owner may have filled it."""
+        flow = self.adapter.order_counts()
+        if budget.is_counted or flow is None:
+            return budget.is_counted
+        asked_ms = self.limiter.venue_ms()
+        counts = await self.drive(flow, replace(sending, may_send=_always), _ignore)
+        if isinstance(counts, Throttled | Fenced | VenueError):
+            return False
+        budget.is_counted = self.limiter.count_orders(budget, counts, asked_ms)
+        return budget.is_counted
 
     def heed(self, record: HoldRecord) -> None:
         """Stay away because a worker of the pool was told to."""
-        left_s = (record.until_ms - self._time.wall_ms()) / 1000
-        if left_s > 0 and record.covers(self.adapter.name, self.base_url, self._egress):
-            hold = self.hold if record.limit_group is None else self.budget(record.limit_group).hold
-            hold.impose(self._time.monotonic() + left_s, record.reason)
+        self.limiter.heed(record)
 
     # --- Conversations
 
@@ -348,11 +257,7 @@ class Gateway:
 
     def _adopt(self, rules: VenueRules) -> None:
         self._rules, self._rules_read_s = rules, self._time.monotonic()
-        limits = rules.limits or tuple(self.adapter.fallback_limits)
-        self.ip_limits.update(_ip_limits(limits))
-        self._order_limits = _order_limits(limits)
-        for budget in self._budgets.values():
-            budget.limits.update(self._order_limits)
+        self.limiter.adopt(rules.limits)
 
     async def keep_rules_fresh(self) -> None:
         """Read the rules again on a schedule, for as long as the task lives."""
@@ -363,6 +268,24 @@ class Gateway:
                     "symbol rules could not be read, trying again", venue=self.adapter.name, code=error.code
                 )
             await asyncio.sleep(RULES_INTERVAL_S if error is None else RULES_RETRY_S)
+
+
+class _TimeSender:
+    """Sends probes of the venue's time: at once, because they measure it, but counted, and never during a hold."""
+
+    def __init__(self, sender: Sender, limiter: Limiter) -> None:
+        self._sender, self._limiter = sender, limiter
+
+    async def send(self, request: HttpRequest) -> Answer:
+        if self._limiter.hold_ms() > 0:
+            return Fault(kind=FaultKind.NOT_SENT, detail="the venue wants to be left alone")
+        claimed = self._limiter.take(TIME_WEIGHT)
+        try:
+            answer = await self._sender.send(request)
+        finally:
+            self._limiter.release(claimed)
+        self._limiter.observe(claimed, answer, None)
+        return answer
 
 
 @contextmanager
@@ -376,14 +299,6 @@ def _waiting(budget: AccountBudget | None) -> Iterator[None]:
         yield
     finally:
         budget.waiting -= 1
-
-
-def _ip_limits(limits: Iterable[RateLimit]) -> list[RateLimit]:
-    return [limit for limit in limits if limit.kind is not LimitKind.ORDERS]
-
-
-def _order_limits(limits: Iterable[RateLimit]) -> list[RateLimit]:
-    return [limit for limit in limits if limit.kind is LimitKind.ORDERS]
 
 
 def _is_plain_success(answer: Answer) -> bool:

@@ -8,6 +8,7 @@ import asyncio
 import platform
 from collections import Counter
 from collections.abc import Callable
+from functools import partial
 from importlib.metadata import version
 from typing import Final
 
@@ -18,6 +19,23 @@ from worker.report import Report
 from worker.telemetry import Series, Telemetry
 
 LAG_INTERVAL_S: Final = 0.25
+
+LIMITS: Final = {
+    "beeline_limit_tokens": ("limit", "What a venue allows in one window, or this worker's share of it."),
+    "beeline_limit_used_tokens": (
+        "used",
+        "What counts against a limit in the window that is open now, by us and by others.",
+    ),
+    "beeline_limit_reserved_tokens": (
+        "reserved",
+        "What is set aside for requests that wait for their turn, in this window and later ones.",
+    ),
+    "beeline_limit_foreign_tokens": (
+        "foreign",
+        "What somebody else used in the window that is open now, as the venue's own counts show.",
+    ),
+}
+"""What is told of each limit: the metric, the field of `LimitState`, the text."""
 
 
 def publish_gauges(report: Report, telemetry: Telemetry) -> None:
@@ -108,6 +126,15 @@ def _labelled(report: Report) -> dict[str, tuple[tuple[str, ...], str, Callable[
             "Holds in force: the venue wants to be left alone, or an operator stopped something.",
             lambda: _holds(report),
         ),
+        **{
+            name: (("venue", "scope", "name", "kind", "window"), text, partial(_limits, report, field))
+            for name, (field, text) in LIMITS.items()
+        },
+        "beeline_hold_seconds": (
+            ("venue", "scope", "name"),
+            "How much longer a venue wants to be left alone.",
+            lambda: _hold_seconds(report),
+        ),
         "beeline_clock_offset_seconds": (
             ("venue",),
             "Venue time minus wall clock.",
@@ -132,6 +159,26 @@ def _holds(report: Report) -> Series:
         ("operator" if hold["seconds_left"] is None else "venue", str(hold["scope"]), str(hold["name"]))
         for hold in report.holds()
     )
+
+
+def _hold_seconds(report: Report) -> Series:
+    return {
+        (str(hold["venue"]), str(hold["scope"]), str(hold["name"])): hold["seconds_left"]
+        for hold in report.holds()
+        if hold["seconds_left"] is not None
+    }
+
+
+def _limits(report: Report, field: str) -> Series:
+    """Read one number of every limit; of two addresses of one venue the fuller one counts."""
+    series: dict[tuple[str, ...], float] = {}
+    for gateway in report.book.gateways():
+        venue = gateway.adapter.name
+        for scope, name, limits in gateway.limiter.scopes():
+            for state in gateway.limiter.states(limits):
+                labels = (venue, scope, name, state.kind.value, f"{state.interval_s}s")
+                series[labels] = max(series.get(labels, 0), getattr(state, field))
+    return series
 
 
 def _offsets(report: Report) -> Series:

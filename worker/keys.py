@@ -92,7 +92,7 @@ class Keys:
         heard = Heard(
             error=error,
             sent_s=sent_s,
-            held_until_s=key.gateway.hold.until_s,
+            held_until_s=key.gateway.limiter.hold.until_s,
             synchronised_s=key.gateway.clock.offset.synchronised_at_s,
         )
         self._become(key, hear(key.state, heard, self._now()))

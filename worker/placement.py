@@ -103,7 +103,9 @@ class Placement:
             if problem is not None:
                 return case, Settle(settlement=refused(problem))
             case = replace(case, order=self._order)
-        passage = await trade.gateway.send(trade.adapter.place(self._order), trade.placing)
+        passage = await trade.slow_down() or await trade.gateway.send(
+            trade.adapter.place(self._order), trade.placing
+        )
         match passage:
             case Fenced():
                 obstacle = trade.obstacle()
@@ -122,6 +124,7 @@ class Placement:
                     self._earliest_stamp_ms or passage.stamped_ms, passage.stamped_ms
                 )
                 verdict = trade.adapter.read_placement(self._order, passage.answer)
+                trade.note(verdict)
                 if isinstance(verdict, Refused) and trade.hear(passage, verdict.error):
                     # Refused for the sake of a key that is not in force any more, or of a ban.
                     await trade.admit()

@@ -81,7 +81,7 @@ class Report:
             "lease_remaining_s": round(max(0.0, self.connections.lease_remaining_s), 3),
             "accounts": [self._account(account) for account in self.book.accounts.values()],
             "venues": [
-                {"venue": gateway.adapter.name, "budgets": _budgets(gateway, gateway.ip_limits)}
+                {"venue": gateway.adapter.name, "budgets": _budgets(gateway, gateway.limiter.ip)}
                 for gateway in self.book.gateways()
             ],
             "holds": self.holds(),
@@ -123,35 +123,23 @@ class Report:
         imposed = [hold for gateway in self.book.gateways() for hold in self._holds(gateway)]
         return [*map(_stop, self.control.stops.in_force()), *imposed]
 
-    def _holds(self, gateway: Gateway) -> list[dict[str, Any]]:
-        venue, now_s = gateway.adapter.name, self.clock.monotonic()
-        named = [("venue", venue, gateway.hold)]
-        named += [("account", name, budget.hold) for name, budget in gateway.budgets()]
+    @staticmethod
+    def _holds(gateway: Gateway) -> list[dict[str, Any]]:
         return [
             {
                 "scope": scope,
                 "name": name,
-                "venue": venue,
-                "reason": hold.reason,
-                "seconds_left": round(hold.until_s - now_s, 1),
+                "venue": gateway.adapter.name,
+                "reason": reason,
+                "seconds_left": round(left_s, 1),
             }
-            for scope, name, hold in named
-            if hold.until_s > now_s
+            for scope, name, reason, left_s in gateway.limiter.holds()
         ]
 
 
 def _budgets(gateway: Gateway, limits: BudgetSet) -> list[dict[str, Any]]:
     """What is used up of each limit in its present window."""
-    reading = gateway.clock.read()
-    return [
-        {
-            "kind": kind,
-            "interval_s": interval_s,
-            "limit": budget.limit,
-            "used": budget.used if reading and reading.venue_ms // budget.interval_ms == budget.index else 0,
-        }
-        for (kind, interval_s), budget in limits.budgets.items()
-    ]
+    return [asdict(state) for state in gateway.limiter.states(limits)]
 
 
 def _key_status(state: KeyState, now_s: float) -> dict[str, Any]:

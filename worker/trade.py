@@ -8,7 +8,7 @@ from typing import Any, Final, TypeVar
 
 from adapters.base import Flow
 from adapters.errors import Landed, Retry, VenueError, refusal
-from adapters.model import LookupFailed, Sighting, SymbolRules
+from adapters.model import Accepted, LimitKind, LookupFailed, Refused, Sighting, SymbolRules, Verdict
 from worker.account_book import AccountBook
 from worker.accounts import Account
 from worker.clock_sync import Clock
@@ -62,7 +62,7 @@ class Trade:
         self.is_excused = False
         """Whether the last request of a conversation failed for the sake of a key that is not in force, or of a ban."""
         budget = self.gateway.budget(account.limit_group or account.name)
-        self.told = budget.told
+        self.budget, self.told = budget, budget.told
         self._sending = Sending(
             signer=account.signer, budget=budget, may_send=execution.may_send, deadline_ms=valid_until_ms
         )
@@ -168,6 +168,26 @@ class Trade:
         self.journey.resolve_ms += exchange.venue_ms
         error = self.adapter.error(exchange.answer)
         self.is_excused = error is not None and self.hear(exchange, error)
+
+    async def slow_down(self) -> Throttled | None:
+        """Wait where the venue refused the same again and again, or say that the wait would outlive the signal."""
+        wait_s = self.budget.rejects.wait_s(self.signal.symbol, self.desk.clock.monotonic())
+        if self.desk.clock.wall_ms() + wait_s * 1000 > self.valid_until_ms:
+            return Throttled(wait_ms=wait_s * 1000, limiter_ms=0.0)
+        if wait_s > 0:
+            await asyncio.sleep(wait_s)
+            self.journey.limiter_ms += wait_s * 1000
+        return None
+
+    def note(self, verdict: Verdict) -> None:
+        """Take from the answer to a placement what the next ones have to know."""
+        if isinstance(verdict, Accepted):
+            self.budget.rejects.accepted(self.signal.symbol)
+            if verdict.report.executed_quantity:
+                self.budget.limits.doubt(LimitKind.ORDERS, 1)  # the first fill gives order budget back
+        elif isinstance(verdict, Refused) and verdict.error.entry.retry is Retry.NEVER:
+            now_s = self.desk.clock.monotonic()
+            self.budget.rejects.refused(self.signal.symbol, verdict.error.code, now_s)
 
     async def ready_rules(self) -> SymbolRules | VenueError:
         """Return the symbol's rules, waiting for a venue that cannot tell them now while the signal is valid."""

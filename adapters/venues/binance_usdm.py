@@ -18,6 +18,7 @@ ADAPTER: Final = RestVenue(
         weights=Weights(
             rules=1, price=1, query=1, open_orders=1, trades=5, account=5, order_counts=1, placed_free=True
         ),
+        kept_for_reducing=0.05,
         key_form=KeyForm(api_key_length=64, secret_length=64),
         fallback_limits=(
             RateLimit(kind=LimitKind.REQUEST_WEIGHT, limit=2_400, interval_s=60),

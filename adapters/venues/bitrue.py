@@ -18,8 +18,9 @@ ADAPTER: Final = RestVenue(
         base_url="https://openapi.bitrue.com",
         weights=Weights(rules=1, price=1, query=1, open_orders=1, trades=5, account=5),
         fallback_limits=(
-            RateLimit(kind=LimitKind.REQUEST_WEIGHT, limit=1_200, interval_s=60),
-            RateLimit(kind=LimitKind.ORDERS, limit=100, interval_s=60),
+            RateLimit(kind=LimitKind.REQUEST_WEIGHT, limit=1_200, interval_s=60, is_sliding=True),
+            RateLimit(kind=LimitKind.ORDERS_BY_IP, limit=100, interval_s=60, is_sliding=True),
+            RateLimit(kind=LimitKind.ORDERS, limit=100, interval_s=60, is_sliding=True),
         ),
     ),
 )

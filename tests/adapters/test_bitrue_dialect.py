@@ -492,36 +492,54 @@ def documented(name: str, size: object, count: int, unit: str) -> dict[str, obje
 
 
 @pytest.mark.parametrize(
-    "limits",
+    ("limits", "by_ip"),
     [
-        [
-            documented("general", 1_200, 1, "MINUTES"),
-            documented("orders_user_seconds", "100", 60, "SECONDS"),
-            documented("orders_ip_seconds", 100, 60, "SECONDS"),
-            documented("withdraw_days", 1_000, 1, "DAYS"),
-        ],
-        [
-            {
-                "prefix": "general",
-                "type": "IP",
-                "replenishRate": 9999,
-                "burstCapacity": 1200,
-                "timeUnit": "minutes",
-            },
-            {"prefix": "orders_user_seconds", "burstCapacity": 100, "timeCount": 60, "timeUnit": "SECONDS"},
-            {"prefix": "general", "burstCapacity": "many", "timeUnit": "MINUTES"},
-        ],
-        [
-            {"rateLimitType": "REQUEST_WEIGHT", "interval": "MINUTE", "limit": 1200},
-            {"rateLimitType": "ORDERS", "interval": "SECOND", "intervalNum": 60, "limit": 100},
-        ],
+        (
+            [
+                documented("general", 1_200, 1, "MINUTES"),
+                documented("orders_user_seconds", "100", 60, "SECONDS"),
+                documented("orders_ip_seconds", 100, 60, "SECONDS"),
+                documented("withdraw_days", 1_000, 1, "DAYS"),
+            ],
+            True,
+        ),
+        (
+            [
+                {
+                    "prefix": "general",
+                    "type": "IP",
+                    "replenishRate": 9999,
+                    "burstCapacity": 1200,
+                    "timeUnit": "minutes",
+                },
+                {
+                    "prefix": "orders_user_seconds",
+                    "burstCapacity": 100,
+                    "timeCount": 60,
+                    "timeUnit": "SECONDS",
+                },
+                {"prefix": "general", "burstCapacity": "many", "timeUnit": "MINUTES"},
+            ],
+            False,
+        ),
+        (
+            [
+                {"rateLimitType": "REQUEST_WEIGHT", "interval": "MINUTE", "limit": 1200},
+                {"rateLimitType": "ORDERS", "interval": "SECOND", "intervalNum": 60, "limit": 100},
+            ],
+            False,
+        ),
     ],
     ids=["documented", "live", "older"],
 )
-def test_limits_are_read_in_all_their_shapes(limits: list[dict[str, object]]) -> None:
+def test_limits_are_read_in_all_their_shapes(limits: list[dict[str, object]], *, by_ip: bool) -> None:
+    ip_orders = (
+        [RateLimit(kind=LimitKind.ORDERS_BY_IP, limit=100, interval_s=60, is_sliding=True)] if by_ip else []
+    )
     assert rules_of(VENUE, exchange_info([], limits)).limits == (
-        RateLimit(kind=LimitKind.REQUEST_WEIGHT, limit=1_200, interval_s=60),
-        RateLimit(kind=LimitKind.ORDERS, limit=100, interval_s=60),
+        RateLimit(kind=LimitKind.REQUEST_WEIGHT, limit=1_200, interval_s=60, is_sliding=True),
+        RateLimit(kind=LimitKind.ORDERS, limit=100, interval_s=60, is_sliding=True),
+        *ip_orders,
     )
 
 

@@ -1,6 +1,7 @@
 """Binance USD-M: payloads as the venue documents them, at both of its order services, and what each of them proves."""
 
 from decimal import Decimal
+from typing import Any
 
 import pytest
 
@@ -19,6 +20,7 @@ from adapters.model import (
     OrderState,
     OrderType,
     PositionSide,
+    Purpose,
     RateLimit,
     Refused,
     Reply,
@@ -221,6 +223,25 @@ def test_a_conditional_order_is_written_for_the_algo_service_under_the_same_id(
     assert written(order) == f"{start}{request_}&clientAlgoId={CLIENT_ORDER_ID}"
     call = VENUE.place(order)
     assert (call.weight, call.orders) == (0, 1)
+
+
+@pytest.mark.parametrize(
+    ("over", "purpose"),
+    [
+        ({}, Purpose.PLACE),
+        ({"reduce_only": True}, Purpose.REDUCE),
+        ({"side": Side.SELL, "position_side": PositionSide.LONG}, Purpose.REDUCE),
+        ({"side": Side.BUY, "position_side": PositionSide.SHORT}, Purpose.REDUCE),
+        ({"side": Side.BUY, "position_side": PositionSide.LONG}, Purpose.PLACE),
+    ],
+)
+def test_an_order_that_only_reduces_a_position_may_use_what_is_kept_for_it(
+    over: dict[str, Any], purpose: Purpose
+) -> None:
+    assert VENUE.place(an_order(**over)).purpose is purpose
+    assert VENUE.place(a_stop(**over)).purpose is purpose
+    assert VENUE.place(a_stop(close_position=True, quantity=None)).purpose is Purpose.REDUCE
+    assert VENUE.kept_for_reducing == 0.05
 
 
 def test_a_dry_run_exists_for_ordinary_orders_only() -> None:

@@ -2,7 +2,7 @@
 
 import timeit
 import tracemalloc
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from decimal import Decimal
 
@@ -15,9 +15,11 @@ from worker.core.clock_offset import ClockOffset, Probe, stamp_ms
 from worker.core.memory import ShardMemory
 from worker.core.outcome import Journey, Outcome, Subject, build_outcome, client_order_id, settle_placement
 from worker.core.signals import read_signal
-from worker.core.token_bucket import BudgetSet, claim, release, reserve
+from worker.core.token_bucket import BudgetSet, Reservation, cancel, claim_at_once, release, reserve
+from worker.core.windows import Rank
 
 REPEAT = 7
+MANY = 100_000
 NOW_MS = 1_795_000_000_000.0
 BODY = orjson.dumps(
     {
@@ -80,18 +82,11 @@ def steps() -> dict[str, Callable[[], object]]:
     call, reply = adapter.place(order), a_reply(order)
     clock = ClockOffset()
     clock.synchronise([Probe(sent_s=1.0, received_s=1.002, server_ms=int(NOW_MS))])
-    budgets = BudgetSet(LIMITS)
 
     def stamp() -> int:
         reading = clock.read(2.0)
         assert reading is not None
         return stamp_ms(reading)
-
-    def admit() -> None:
-        costs = [cost for kind in LimitKind for cost in budgets.costs(kind, 1)]
-        reservation = reserve(costs, NOW_MS, share=0.9, guard_ms=1.0, in_order=True)
-        claim(reservation, NOW_MS, guard_ms=1.0)
-        release(reservation, NOW_MS, guard_ms=1.0)
 
     def sign() -> object:
         return adapter.sign(
@@ -101,13 +96,51 @@ def steps() -> dict[str, Callable[[], object]]:
     build = _outcome_builder()
     return {
         "decode signal": lambda: read_signal(BODY, "bench-0"),
-        "reserve + claim + release": admit,
+        **reservations(),
         "stamp": stamp,
         "encode placement": lambda: adapter.place(order),
         "sign (encode + HMAC)": sign,
         "read reply": lambda: adapter.read_placement(order, reply),
         "build outcome": lambda: build("signal-000001"),
     }
+
+
+def reservations() -> dict[str, Callable[[], object]]:
+    """What one order costs in the limiter, with hardly an order before it and with very many."""
+    found: dict[str, Callable[[], object]] = {}
+    for kind, sliding in (("fixed", False), ("sliding", True)):
+        limits = [replace(limit, is_sliding=sliding) for limit in LIMITS]
+        for logged in (1, MANY):
+            found[f"claim + release, {kind}, {logged:,} logged"] = _admitter(limits, logged)
+        found[f"reserve + give back, {kind}, {MANY:,} waiting"] = _queuer(sliding=sliding)
+    return found
+
+
+def _admitter(limits: Sequence[RateLimit], logged: int) -> Callable[[], None]:
+    budgets = BudgetSet(limits)
+
+    def admit() -> None:
+        costs = [cost for kind in LimitKind for cost in budgets.costs(kind, 1)]
+        claimed = claim_at_once(costs, NOW_MS, rank=Rank.ORDER, guard_ms=1.0)
+        assert claimed is not None
+        release(claimed, NOW_MS, guard_ms=1.0)
+
+    for _ in range(logged):
+        admit()
+    return admit
+
+
+def _queuer(*, sliding: bool) -> Callable[[], None]:
+    """An order limit that is full for a long time to come."""
+    limit = RateLimit(kind=LimitKind.ORDERS, interval_s=10, limit=50, is_sliding=sliding)
+    budgets = BudgetSet([limit])
+
+    def queue() -> Reservation:
+        return reserve(budgets.costs(LimitKind.ORDERS, 1), NOW_MS, rank=Rank.ORDER, guard_ms=1.0)
+
+    for _ in range(MANY):
+        queue()
+    return lambda: cancel(queue())
 
 
 def _outcome_builder() -> Callable[[str], Outcome]:

@@ -10,7 +10,7 @@ import json
 import os
 import signal
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from decimal import Decimal
 from pathlib import Path
@@ -88,8 +88,9 @@ class WorkerProcess:
 class Rig:
     """Sandbox, broker connection and workers of one test."""
 
-    def __init__(self, amqp_url: str, folder: Path) -> None:
+    def __init__(self, amqp_url: str, folder: Path, *, accounts: Sequence[str] = ()) -> None:
         self.amqp_url = amqp_url
+        self._accounts = [make_account(name) for name in accounts]
         self.accounts_file = folder / "accounts.toml"
         self.outcomes: list[dict[str, Any]] = []
         self.messages: list[aio_pika.abc.AbstractIncomingMessage] = []
@@ -98,7 +99,7 @@ class Rig:
         self._answered = asyncio.Condition()
 
     async def __aenter__(self) -> Self:
-        accounts = [
+        accounts = self._accounts or [
             make_account("main"),
             make_account("second", balances={"USDT": Decimal(10)}),
             make_account("main-bitrue", Dialect.BITRUE),

@@ -9,10 +9,14 @@ HOSTILE: Final = '<img src=x onerror="document.title=\'owned\'"><script>document
 """What a producer may write where a signal id or a name is expected."""
 
 
+def a_budget(kind: str, interval_s: int, limit: int, used: int) -> dict[str, Any]:
+    return {"kind": kind, "interval_s": interval_s, "limit": limit, "used": used, "reserved": 0, "foreign": 0}
+
+
 def an_account(name: str, venue: str = "binance", **over: Any) -> dict[str, Any]:
     orders = [
-        {"kind": "orders", "interval_s": 10, "limit": 50, "used": 12},
-        {"kind": "orders", "interval_s": 86400, "limit": 160000, "used": 1480},
+        a_budget("orders", 10, 50, 12),
+        a_budget("orders", 86400, 160000, 1480),
     ]
     fields = {"name": name, "venue": venue, "label": "", "refused": None, "quarantined": None}
     return fields | {"budgets": orders} | over
@@ -58,8 +62,8 @@ def a_status(**over: Any) -> dict[str, Any]:
             {
                 "venue": "binance",
                 "budgets": [
-                    {"kind": "request_weight", "interval_s": 60, "limit": 6000, "used": 310},
-                    {"kind": "raw_requests", "interval_s": 300, "limit": 61000, "used": 912},
+                    a_budget("request_weight", 60, 6000, 310),
+                    a_budget("raw_requests", 300, 61000, 912),
                 ],
             }
         ],
@@ -97,8 +101,8 @@ def a_status(**over: Any) -> dict[str, Any]:
 
 def busy() -> dict[str, Any]:
     nearly_full = [
-        {"kind": "orders", "interval_s": 10, "limit": 50, "used": 50},
-        {"kind": "orders", "interval_s": 86400, "limit": 160000, "used": 97000},
+        a_budget("orders", 10, 50, 50),
+        a_budget("orders", 86400, 160000, 97000),
     ]
     symbols = ("BTCUSDT", "ETHUSDT", "SOLUSDT", "XRPUSDT")
     statuses = list(Status)

@@ -101,9 +101,12 @@ async def many(gateway: Gateway, call: Call, count: int, *, group: str = "main")
 
 
 def set_limits(gateway: Gateway, *, weight: int = 6_000, orders: int = 50) -> None:
-    gateway.ip_limits.update([RateLimit(kind=LimitKind.REQUEST_WEIGHT, limit=weight, interval_s=60)])
-    for _, budget in gateway.budgets():
-        budget.limits.update([RateLimit(kind=LimitKind.ORDERS, limit=orders, interval_s=10)])
+    gateway.limiter.adopt(
+        [
+            RateLimit(kind=LimitKind.REQUEST_WEIGHT, limit=weight, interval_s=60),
+            RateLimit(kind=LimitKind.ORDERS, limit=orders, interval_s=10),
+        ]
+    )
 
 
 # --- Stamp, sign, send ------------------------------------------------------------------------------------------------
@@ -224,7 +227,7 @@ async def test_a_limit_smaller_than_a_request_slows_it_down_and_does_not_hang() 
 async def test_an_accepted_spot_order_gives_its_weight_back() -> None:
     async with a_gateway() as (gateway, _):
         gateway.budget("main")
-        set_limits(gateway, weight=2, orders=1_000)
+        set_limits(gateway, weight=8, orders=1_000)  # half of it went to ask the time
         free = Call(
             method="POST", path=f"{API}/order", purpose=Purpose.PLACE, orders=1, free_when_accepted=True
         )
@@ -298,7 +301,7 @@ async def test_a_hold_on_one_account_makes_nobody_forget_what_the_ip_has_used() 
         await settled()
         await many(gateway, PLACE, 20, group="other")
         first_minute = [sent_s for sent_s, _ in venue.sent if sent_s < 1_060]
-        assert 16 <= len(first_minute) <= 20
+        assert 12 <= len(first_minute) <= 16  # of 18 that orders may use, 4 went to ask the time
         await held
 
 
@@ -309,7 +312,7 @@ async def test_a_hold_that_is_made_longer_is_waited_for_to_its_end() -> None:
         await gateway.send(PLACE, sending(gateway))
         waiting = asyncio.create_task(gateway.send(PLACE, sending(gateway)))
         await asyncio.sleep(3)
-        gateway.hold.extend(venue.clock.monotonic(), 60.0, "ip_banned")
+        gateway.limiter.hold.extend(venue.clock.monotonic(), 60.0, "ip_banned")
         await waiting
         assert venue.sent[-1][0] - venue.sent[0][0] >= 63
 
@@ -343,8 +346,8 @@ def test_holds_without_advice_grow_and_start_small_again_after_a_success() -> No
 
 def test_replies_to_requests_that_were_under_way_lengthen_no_hold_twice() -> None:
     hold = Hold()
-    assert [hold.extend(0.0, None, "x"), hold.extend(0.1, None, "x"), hold.extend(0.2, None, "x")][0] == 5
-    assert hold.until_s <= 10.2
+    assert [hold.extend(now_s, None, "x") for now_s in (0.0, 1.0, 2.0)] == [5, 4, 3]
+    assert hold.until_s == 5
 
 
 # --- Rules ------------------------------------------------------------------------------------------------------------

@@ -335,7 +335,7 @@ async def test_a_key_refused_while_the_ip_is_being_banned_is_tried_again_after_t
         revoke(rig.venue)
         rig.deliver(a_signal("s-1"))
         await asyncio.sleep(0.005)
-        gateway.hold.impose(rig.clock.monotonic() + 3, "ip_banned")
+        gateway.limiter.hold.impose(rig.clock.monotonic() + 3, "ip_banned")
         await asyncio.sleep(1)
         accept(rig.venue)
         await rig.idle()

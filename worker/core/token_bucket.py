@@ -1,242 +1,189 @@
-"""Rate limits as venues meter them: fixed windows on the venue's clock, filled to the brim, never beyond.
+"""Admission by rate limits: every limit a request counts against, reserved together, in turn, without polling.
 
 A textbook token bucket with capacity C and refill r lets C + r·W through in a window W, so it either exceeds
-a fixed window or wastes part of it. Venues count in fixed, clock-aligned windows, so the bucket here refills
-at once at each boundary of the venue's clock (`WindowBudget`). Three facts keep it exact without wasting more
-than a sliver:
+a window or wastes part of it. The windows here are the venue's own (`windows.py`), and three steps keep them:
 
-- A request may be counted in any window between its sending and its reply, so whatever is in flight at a
-  boundary is counted in the next window as well.
-- Our reading of the venue's clock is off by at most `guard_ms`. Within that time after a boundary a request
-  must fit the window before too, and counts there as well; what was answered within that time before a
-  boundary may have been counted in the next window already.
-- The venue's own count, where it tells one, only ever raises ours.
+- `reserve` answers when a request may go (`ready_at_ms`), first come first served within its rank, in constant
+  time. Tokens are set aside in all of its limits at once, for the instant when all of them have room.
+- `claim` takes the tokens when it goes, or says that the window filled otherwise. While nobody waits,
+  `claim_at_once` is both steps in one.
+- `release` tells that the reply is in, and what was charged.
 
-`reserve` answers when a request may go (`ready_at_ms`), first come first served, in constant time, without
-polling; `claim` takes the tokens when it goes, `release` tells that the reply is in. All times are venue
-epoch milliseconds, handed in.
+A request queues in each limit behind those whom that very limit makes wait. One that waits for something
+else, such as the order budget of its own account, holds nobody up in the limits it shares with others.
+
+All times are venue epoch milliseconds, handed in.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from adapters.model import LimitKind, RateLimit
+from worker.core.sliding_window import SlidingWindow
+from worker.core.windows import Ceilings, FixedWindow, Mark, Rank, Window
 
 TIMER_SLACK_MS: Final = 0.05
 """Who waited until a boundary may wake a rounding error before it; losing the turn for that would be worse."""
 
+SHARES: Final = (1.0, 0.9, 0.8)
+"""How much of an IP's limits each rank may fill: a tenth is kept for what takes risk away, and nobody who only asks
+can starve an order."""
 
-class WindowBudget:
-    """One limit of a venue: at most `limit` tokens in each window of `interval_ms`."""
+NOTHING: Final[frozenset[Window]] = frozenset()
 
-    __slots__ = (
-        "booked",
-        "in_flight",
-        "index",
-        "interval_ms",
-        "keeps_reserve",
-        "limit",
-        "previous_used",
-        "spilled",
-        "tail",
-        "used",
-    )
-
-    def __init__(self, limit: int, interval_ms: int, *, keeps_reserve: bool = False) -> None:
-        self.limit = limit
-        self.keeps_reserve = keeps_reserve
-        self.interval_ms = interval_ms
-        self.index = 0
-        self.used = 0
-        self.previous_used = 0
-        self.in_flight = 0
-        self.spilled = 0
-        self.booked: dict[int, int] = {}
-        self.tail = 0
-
-    def roll(self, now_ms: float) -> None:
-        """Enter the window of `now_ms`; what is in flight may still be counted there."""
-        index = int(now_ms // self.interval_ms)
-        if index <= self.index:
-            return
-        carried = self.in_flight + self.spilled
-        is_next = index == self.index + 1
-        self.previous_used = self.used if is_next else carried
-        self.used = carried if is_next else self.in_flight
-        self.index, self.spilled = index, 0
-        for past in [booked for booked in self.booked if booked < index]:
-            del self.booked[past]
-
-    def earliest(self, at_ms: float, cost: int, *, ceiling: int, guard_ms: float, in_order: bool) -> float:
-        """Return the first instant at or after `at_ms` when `cost` tokens are free below `ceiling`.
-
-        `in_order` queues behind everything reserved before; without it a reserved share may overtake.
-        """
-        asked = max(int(at_ms // self.interval_ms), self.index)
-        index = max(asked, self.tail) if in_order else asked
-        while self._count(index) + cost > max(ceiling, cost):
-            index += 1
-        start_ms = index * self.interval_ms
-        tight = index == self.index and self.previous_used + cost > self.limit
-        if index > asked or tight:
-            return max(at_ms, start_ms + guard_ms)
-        return at_ms
-
-    def _count(self, index: int) -> int:
-        booked = self.booked.get(index, 0)
-        if index == self.index:
-            return booked + self.used
-        return booked + self.spilled if index == self.index + 1 else booked
-
-    def book(self, at_ms: float, cost: int, *, in_order: bool) -> None:
-        """Set tokens of the window of `at_ms` aside."""
-        index = int(at_ms // self.interval_ms)
-        self.booked[index] = self.booked.get(index, 0) + cost
-        if in_order:
-            self.tail = index
-
-    def unbook(self, at_ms: float, cost: int) -> None:
-        """Give a booking back."""
-        index = int(at_ms // self.interval_ms)
-        left = self.booked.get(index, 0) - cost
-        if left > 0:
-            self.booked[index] = left
-        else:
-            self.booked.pop(index, None)
-            # A queue that nobody stands in any more holds nobody up.
-            self.tail = min(self.tail, max(self.booked, default=0))
-
-    def fits(self, now_ms: float, cost: int, *, guard_ms: float) -> bool:
-        """Tell whether `cost` tokens can be taken now; a request above the limit has a window for itself."""
-        if self._in_guard(now_ms, guard_ms) and self.previous_used + cost > self.limit:
-            return False
-        return self.used + cost <= max(self.limit, cost)
-
-    def _in_guard(self, now_ms: float, guard_ms: float) -> bool:
-        # The same sum as in `earliest`: who waits until then must not find that a rounding error is left.
-        return now_ms < self.index * self.interval_ms + guard_ms
-
-    def take(self, cost: int, now_ms: float, *, guard_ms: float) -> None:
-        """Take tokens for a request that goes out now."""
-        self.used += cost
-        self.in_flight += cost
-        if self._in_guard(now_ms, guard_ms):
-            self.previous_used += cost
-
-    def give_back(self, cost: int, now_ms: float, *, guard_ms: float, charged: int) -> None:
-        """Record that the reply to a request is in, which cost `charged` of the `cost` tokens taken."""
-        self.roll(now_ms)
-        self.in_flight -= cost
-        self.used -= cost - charged
-        if now_ms + guard_ms >= (self.index + 1) * self.interval_ms:
-            self.spilled += charged
-
-    def observe(self, count: int, *, sent_at_ms: float) -> None:
-        """Raise the count to what the venue told in a reply; a reply of an earlier window tells nothing of this one."""
-        if int(sent_at_ms // self.interval_ms) == self.index:
-            self.used = max(self.used, count + self.in_flight)
+Costs = Sequence[tuple[Window, int]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reservation:
-    """Tokens of several budgets, set aside together for `ready_at_ms`."""
+    """Tokens of several limits, set aside together for `ready_at_ms`; each with when that limit alone had room."""
 
     ready_at_ms: float
-    costs: tuple[tuple[WindowBudget, int], ...]
+    rank: Rank
+    costs: Costs
+    turns_ms: tuple[float, ...]
 
 
-def reserve(
-    costs: Sequence[tuple[WindowBudget, int]], now_ms: float, *, share: float, guard_ms: float, in_order: bool
-) -> Reservation:
-    """Set tokens of all budgets aside together, for the first instant when all of them have room.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Claim:
+    """Tokens taken by a request that goes out."""
+
+    sent_ms: float
+    costs: Costs
+    marks: tuple[Mark, ...]
+
+    def mark_of(self, window: Window) -> Mark | None:
+        """Where a window stood when the request went, if it counts against it."""
+        pairs = zip(self.costs, self.marks, strict=True)
+        return next((mark for (taken, _), mark in pairs if taken is window), None)
+
+
+def claim_at_once(costs: Costs, now_ms: float, *, rank: Rank, guard_ms: float) -> Claim | None:
+    """Take tokens of all limits if nobody has to wait for any of them; `None` says to reserve."""
+    for window, cost in costs:
+        if not window.is_free(now_ms, cost, rank, guard_ms=guard_ms):
+            return None
+    return take(costs, now_ms, guard_ms=guard_ms)
+
+
+def reserve(costs: Costs, now_ms: float, *, rank: Rank, guard_ms: float, queues: bool = True) -> Reservation:
+    """Set tokens of all limits aside together, for the first instant when all of them have room.
 
     Args:
-        costs: budget and tokens of each limit that the request counts against.
+        costs: limit and tokens of each limit that the request counts against.
         now_ms: venue time.
-        share: the part of a limit that keeps a reserve which this kind of request may fill, 1.0 for those that must
-            never starve.
+        rank: who may fill how much, and queues behind whom.
         guard_ms: how far our reading of the venue's clock may be off.
-        in_order: whether to queue behind earlier reservations.
+        queues: whether to queue at the end; not again for who had a turn that a window was too full for.
     """
-    for budget, _ in costs:
-        budget.roll(now_ms)
-    ready_ms, settled = now_ms, False
+    ready_ms, turns = now_ms, []
+    for window, cost in costs:
+        window.roll(now_ms)
+        turn_ms = window.earliest(now_ms, cost, rank, guard_ms=guard_ms, queues=queues)
+        turns.append(turn_ms)
+        ready_ms = max(ready_ms, turn_ms)
+    settled = ready_ms == now_ms or len(costs) == 1
     while not settled:
         settled = True
-        for budget, cost in costs:
-            ceiling = int(budget.limit * share) if budget.keeps_reserve else budget.limit
-            at_ms = budget.earliest(ready_ms, cost, ceiling=ceiling, guard_ms=guard_ms, in_order=in_order)
+        for window, cost in costs:
+            at_ms = window.earliest(ready_ms, cost, rank, guard_ms=guard_ms, queues=False)
             if at_ms > ready_ms:
                 ready_ms, settled = at_ms, False
-    for budget, cost in costs:
-        budget.book(ready_ms, cost, in_order=in_order)
-    return Reservation(ready_at_ms=ready_ms, costs=tuple(costs))
+    for (window, cost), turn_ms in zip(costs, turns, strict=True):
+        window.book(turn_ms, ready_ms, cost, rank)
+    return Reservation(ready_at_ms=ready_ms, rank=rank, costs=costs, turns_ms=tuple(turns))
 
 
 def cancel(reservation: Reservation) -> None:
     """Give a reservation back that will not be used."""
-    for budget, cost in reservation.costs:
-        budget.unbook(reservation.ready_at_ms, cost)
+    for (window, cost), turn_ms in zip(reservation.costs, reservation.turns_ms, strict=True):
+        window.unbook(turn_ms, reservation.ready_at_ms, cost, reservation.rank)
 
 
-def claim(reservation: Reservation, now_ms: float, *, guard_ms: float) -> bool:
-    """Take the reserved tokens now; `False` when the window filled otherwise: then reserve again."""
+def claim(reservation: Reservation, now_ms: float, *, guard_ms: float) -> Claim | None:
+    """Take the reserved tokens now; `None` when the window filled otherwise: then reserve again."""
     cancel(reservation)
     if 0.0 < reservation.ready_at_ms - now_ms < TIMER_SLACK_MS:
         now_ms = reservation.ready_at_ms
-    for budget, _ in reservation.costs:
-        budget.roll(now_ms)
-    if not all(budget.fits(now_ms, cost, guard_ms=guard_ms) for budget, cost in reservation.costs):
-        return False
-    for budget, cost in reservation.costs:
-        budget.take(cost, now_ms, guard_ms=guard_ms)
-    return True
+    for window, cost in reservation.costs:
+        window.roll(now_ms)
+        if not window.fits(now_ms, cost, guard_ms=guard_ms):
+            return None
+    return take(reservation.costs, now_ms, guard_ms=guard_ms)
 
 
-def release(
-    reservation: Reservation,
-    now_ms: float,
-    *,
-    guard_ms: float,
-    free: frozenset[WindowBudget] = frozenset(),
-) -> None:
-    """Record that the reply is in (or will never come); budgets in `free` were not charged."""
-    for budget, cost in reservation.costs:
-        budget.give_back(cost, now_ms, guard_ms=guard_ms, charged=0 if budget in free else cost)
+def take(costs: Costs, now_ms: float, *, guard_ms: float) -> Claim:
+    """Take tokens without asking, for a request that goes whatever the limits say; they count all the same."""
+    marks = []
+    for window, cost in costs:
+        window.roll(now_ms)
+        marks.append(window.take(cost, now_ms, guard_ms=guard_ms))
+    return Claim(sent_ms=now_ms, costs=costs, marks=tuple(marks))
+
+
+def release(taken: Claim, now_ms: float, *, guard_ms: float, free: Collection[Window] = NOTHING) -> None:
+    """Record that the reply is in (or will never come); limits in `free` were not charged."""
+    for window, cost in taken.costs:
+        window.give_back(cost, now_ms, guard_ms=guard_ms, charged=0 if window in free else cost)
 
 
 class BudgetSet:
-    """The budgets of one scope (an IP at a venue, or an exchange account), kept over changes of the limits."""
+    """The limits of one scope (an IP at a venue, or an exchange account), kept over changes of the limits.
 
-    def __init__(self, limits: Sequence[RateLimit], *, share: float = 1.0) -> None:
-        self._share = share
-        self.budgets: dict[tuple[LimitKind, int], WindowBudget] = {}
+    `share` is the part of each that is ours, others having the rest; `kept` the part of each order limit that only
+    orders which reduce a position may fill.
+    """
+
+    def __init__(self, limits: Iterable[RateLimit], *, share: float = 1.0, kept: float = 0.0) -> None:
+        self._share, self._kept = share, kept
+        self._windows: dict[tuple[LimitKind, int], FixedWindow | SlidingWindow] = {}
+        self._by_kind: dict[LimitKind, list[FixedWindow | SlidingWindow]] = {}
         self.update(limits)
 
-    def update(self, limits: Sequence[RateLimit]) -> None:
+    def update(self, limits: Iterable[RateLimit]) -> None:
         """Follow the venue's limits; counts of windows that stay are kept."""
-        wanted = {(limit.kind, limit.interval_s): max(1, int(limit.limit * self._share)) for limit in limits}
-        for key in self.budgets.keys() - wanted.keys():
-            del self.budgets[key]
-        for key, limit in wanted.items():
-            if key in self.budgets:
-                self.budgets[key].limit = limit
-            else:
-                self.budgets[key] = WindowBudget(
-                    limit, key[1] * 1000, keeps_reserve=key[0] is not LimitKind.ORDERS
-                )
+        before, self._windows = self._windows, {}
+        self._by_kind = {kind: [] for kind in LimitKind}
+        for limit in limits:
+            key = (limit.kind, limit.interval_s)
+            kind = SlidingWindow if limit.is_sliding else FixedWindow
+            window = before.get(key)
+            if not isinstance(window, kind):
+                window = kind(limit.limit, limit.interval_s * 1000)
+            ours = max(1, int(limit.limit * self._share))
+            window.limit, window.ceilings = ours, self._ceilings(limit.kind, ours)
+            if isinstance(window, FixedWindow):
+                window.allowance = limit.limit - ours
+            if key not in self._windows:
+                self._by_kind[limit.kind].append(window)
+            self._windows[key] = window
 
-    def costs(self, kind: LimitKind, cost: int) -> list[tuple[WindowBudget, int]]:
-        """Pair every budget of a kind with the tokens a request takes of it."""
-        return [
-            (budget, cost)
-            for (budget_kind, _), budget in self.budgets.items()
-            if budget_kind is kind and cost
-        ]
+    def _ceilings(self, kind: LimitKind, limit: int) -> Ceilings:
+        if kind is LimitKind.ORDERS:
+            return limit, limit - int(limit * self._kept), limit
+        first, order, asking = (int(limit * share) for share in SHARES)
+        return first, order, asking
 
-    def observe(self, kind: LimitKind, interval_s: int, count: int, *, sent_at_ms: float) -> None:
-        """Raise our count of one window to what the venue told."""
-        budget = self.budgets.get((kind, interval_s))
-        if budget is not None:
-            budget.observe(count, sent_at_ms=sent_at_ms)
+    def __iter__(self) -> Iterator[tuple[LimitKind, int, Window]]:
+        """Every limit: its kind, its window in seconds, its state."""
+        for (kind, interval_s), window in self._windows.items():
+            yield kind, interval_s, window
+
+    def costs(self, kind: LimitKind, cost: int) -> list[tuple[Window, int]]:
+        """Pair every limit of a kind with the tokens a request takes of it."""
+        return [(window, cost) for window in self._by_kind[kind]] if cost else []
+
+    def window(self, kind: LimitKind, interval_s: int) -> Window | None:
+        """Return one limit, if the venue has it."""
+        return self._windows.get((kind, interval_s))
+
+    def inherit(self, spent: Sequence[tuple[float, int]], now_ms: float) -> bool:
+        """Take everything over from whoever had it; tell whether the venue's count has to be known."""
+        asks = [window.inherit(spent, now_ms) for window in self._windows.values()]
+        return any(asks)
+
+    def doubt(self, kind: LimitKind, cost: int) -> None:
+        """Note tokens of a kind that the venue may not count any more."""
+        for window in self._by_kind[kind]:
+            window.doubt(cost)

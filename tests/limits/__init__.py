@@ -1,0 +1,1 @@
+"""Floods and refusals against a pool of real workers, judged by what the sandbox counted."""
