@@ -61,7 +61,7 @@ class Execution:
     suspect_until_ms: float | None
     sent: bool = False
     outcome: Outcome | None = None
-    on_told: list[asyncio.Event] = field(default_factory=list)
+    told: asyncio.Event = field(default_factory=asyncio.Event)
 
     def continues_in(self, delivery: Delivery) -> bool:
         """Whether nobody else owned the shard since: otherwise what is known here is not all there is to know."""
@@ -219,6 +219,7 @@ class Dispatcher:
         key = (outcome.account, outcome.signal_id)
         if request.content_hash == outcome.content_hash:
             kept.deliveries = [delivery]
+            kept.told.clear()
             self._running[key] = kept
             self._spawn(self._finish(kept, outcome))
         else:
@@ -277,9 +278,7 @@ class Dispatcher:
         for execution in list(self._running.values()):
             signal = execution.signal
             if execution.outcome is not None and (signal.account, signal.symbol) == (account, symbol):
-                told = asyncio.Event()
-                execution.on_told.append(told)
-                await told.wait()
+                await execution.told.wait()
 
     def abandon(self, execution: Execution) -> None:
         """Stop working on a signal that is not ours any more; whoever gets it again asks the venue first."""
@@ -296,8 +295,7 @@ class Dispatcher:
         key = (outcome.account, outcome.signal_id)
         answered = await self._answer(outcome, execution.deliveries, remember=True)
         self._leave(execution)
-        for told in execution.on_told:
-            told.set()
+        execution.told.set()
         shard = execution.deliveries[0].shard
         if answered and outcome.status is Status.UNKNOWN and shard is not None:
             self.on_unknown(outcome, shard)

@@ -9,7 +9,7 @@ import pytest
 
 from adapters.sandbox.fault_rules import FaultKind
 from tests.virtual_time import settled, virtual_time
-from tests.worker.builders import a_limit, a_signal
+from tests.worker.builders import a_cancel, a_limit, a_signal
 from tests.worker.fakes import Rig, a_rig
 
 
@@ -45,6 +45,20 @@ async def test_a_publish_that_fails_is_repeated_with_the_same_bytes() -> None:
         assert len(rig.link.publishing) == 4
         assert len(rig.venue.orders()) == 1
         assert rig.acked(delivery)
+
+
+@virtual_time
+async def test_a_cancel_waits_for_all_answers_before_it_also_when_they_are_confirmed_together() -> None:
+    async with a_rig() as rig:
+        confirm = rig.link.hold("publish")
+        rig.deliver(a_limit("s-1"))
+        rig.deliver(a_limit("s-2"))
+        rig.deliver(a_cancel("s-2"))
+        await asyncio.sleep(1)
+        assert [order["status"] for order in rig.venue.orders()] == ["NEW", "NEW"]
+        confirm.set()
+        await asyncio.sleep(1)
+        assert [order["status"] for order in rig.venue.orders()] == ["NEW", "CANCELED"]
 
 
 @virtual_time
