@@ -17,6 +17,9 @@ from worker.demo.writer import (
 )
 
 LONG_AGO: Final = "2020-01-01T00:00:00Z"
+SPOT: Final = ("binance", "binance_us", "bitrue")
+OF_BINANCE: Final = ("binance", "binance_us", "binance_usdm")
+"""Venues with more than plain market and limit orders."""
 
 
 # --- What trades ------------------------------------------------------------------------------------------------------
@@ -36,7 +39,16 @@ def _quote_quantity(writer: Writer) -> Fields:
     market = writer.random.choice(MARKETS)
     fields = writer.place("market", market, quote_quantity=writer.random.randint(20, 400))
     del fields["quantity"]
-    return fields, writer.account().name, None
+    return fields, writer.account(*SPOT).name, None
+
+
+def _stop(writer: Writer) -> Fields:
+    """An order that waits for a price on the losing side of the market, which never comes."""
+    account, market = writer.account(*OF_BINANCE), writer.random.choice(MARKETS)
+    fields = writer.place("stop_loss", market)
+    fields["stop_price"] = writer.away("sell" if fields["side"] == "buy" else "buy", market, 10)
+    writer.remember_resting(account, market.symbol)
+    return fields, account.name, None
 
 
 def _limit(percent: int, type_: str = "limit", *venues: str, **more: Any) -> Callable[[Writer], Fields]:
@@ -126,9 +138,10 @@ KINDS: Final = (
     Kind("limit that fills", 12, _limit(-1)),
     Kind("cancel", 8, _cancel),
     Kind("market in quote units", 6, _quote_quantity),
-    Kind("limit maker", 4, _limit(6, "limit_maker", "binance")),
-    Kind("immediate or cancel", 3, _limit(5, "limit", "binance", time_in_force="ioc")),
-    Kind("fill or kill", 2, _limit(-1, "limit", "binance", time_in_force="fok")),
+    Kind("limit maker", 4, _limit(6, "limit_maker", *OF_BINANCE)),
+    Kind("immediate or cancel", 3, _limit(5, "limit", *OF_BINANCE, time_in_force="ioc")),
+    Kind("fill or kill", 2, _limit(-1, "limit", *OF_BINANCE, time_in_force="fok")),
+    Kind("stop loss that waits", 3, _stop),
     Kind("dry run", 4, _dry_run),
     Kind("cancel all", 2, _cancel_all),
     Kind("expired", 2, _refused("signal_expired", valid_until=LONG_AGO)),

@@ -166,7 +166,7 @@ class Demo:
         file = self._accounts_file
         arguments = ["sandbox", "--port", "0", "--seed", str(self._plan.seed), "--accounts-file", str(file)]
         for account in ACCOUNTS:
-            arguments += [f"--{account.venue}", account.name]
+            arguments += [f"--{account.venue.replace('_', '-')}", account.name]
         child = await self._family.start("sandbox", arguments, {})
         sandbox = Sandbox(http, await announced(child, "sandbox listening on "))
         write_accounts(file)

@@ -10,6 +10,7 @@ from rich.text import Text
 from worker.commands.rendering import STYLES
 from worker.core.outcome import Status
 from worker.demo.report import Report
+from worker.demo.writer import VENUES
 
 PROOFS: Final = {
     "executed_twice": ("executed twice", "orders that a venue executed more than once"),
@@ -42,7 +43,7 @@ def _title(report: Report) -> Text:
     plan = report.plan
     return Text.assemble(
         ("Beeline demo", "bold"),
-        f"  seed {plan.seed}, {plan.workers} workers, {report.accounts} accounts, 2 venues",
+        f"  seed {plan.seed}, {plan.workers} workers, {report.accounts} accounts, {VENUES} venues",
     )
 
 

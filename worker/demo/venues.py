@@ -7,7 +7,7 @@ from worker.demo.windows import Sandbox
 from worker.demo.writer import ACCOUNTS, MISCONFIGURED
 
 CLOCK: Final = {"skew_ms": 730, "drift_ppm": 40}
-LIMITS: Final = {"binance": {"orders_per_10_seconds": 20}}
+LIMITS: Final = {"binance": {"orders_per_10_seconds": 15}, "binance_usdm": {"orders_per_10_seconds": 15}}
 THIN: Final = {"symbol": "XRPUSDT", "depth": "1200", "levels": 1}
 """So little is on offer that larger orders fill in part only."""
 

@@ -28,9 +28,12 @@ class DemoAccount:
 MAIN: Final = DemoAccount(name="main", venue="binance")
 HEDGE: Final = DemoAccount(name="hedge", venue="binance")
 CAREFUL: Final = DemoAccount(name="careful", venue="binance", symbols=("BTC/USDT",))
+MAIN_US: Final = DemoAccount(name="main-us", venue="binance_us")
+MAIN_USDM: Final = DemoAccount(name="main-usdm", venue="binance_usdm")
 MAIN_BITRUE: Final = DemoAccount(name="main-bitrue", venue="bitrue")
 GRID_BITRUE: Final = DemoAccount(name="grid-bitrue", venue="bitrue")
-ACCOUNTS: Final = (MAIN, HEDGE, CAREFUL, MAIN_BITRUE, GRID_BITRUE)
+ACCOUNTS: Final = (MAIN, HEDGE, CAREFUL, MAIN_US, MAIN_USDM, MAIN_BITRUE, GRID_BITRUE)
+VENUES: Final = len({account.venue for account in ACCOUNTS})
 MISCONFIGURED: Final = "misconfigured"
 """An account whose key is unusable: it is refused, and stops nobody else."""
 NOBODY: Final = "nobody"
