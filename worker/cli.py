@@ -5,7 +5,9 @@ outcome was no success, 2 usage, 3 configuration, 4 broker unreachable, 5 venue 
 """
 
 import sys
+from contextlib import suppress
 from importlib.metadata import version
+from resource import RLIMIT_CORE, setrlimit
 from typing import Annotated
 
 import typer
@@ -75,5 +77,7 @@ app.add_typer(account.account_app)
 
 
 def main() -> None:
-    """Run the `beeline` command."""
+    """Run the `beeline` command, without ever leaving its memory, keys included, in a core dump."""
+    with suppress(ValueError, OSError):
+        setrlimit(RLIMIT_CORE, (0, 0))
     sys.exit(app())

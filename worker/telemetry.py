@@ -174,7 +174,9 @@ def configure_logging(level: str, form: LogFormat) -> None:
             structlog.processors.JSONRenderer(_dumps),
         ]
     else:
-        renderer = [structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())]
+        # Plain tracebacks: the default ones show the variables of each frame, keys and signed URLs among them.
+        plain = structlog.dev.plain_traceback
+        renderer = [structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), exception_formatter=plain)]
     factory = (
         structlog.BytesLoggerFactory(sys.stderr.buffer)
         if as_json

@@ -35,7 +35,7 @@ class WorkerProcess:
     def __init__(self, process: asyncio.subprocess.Process) -> None:
         self.process = process
         self.lines: list[dict[str, Any]] = []
-        self._changed = asyncio.Condition()
+        self.changed = asyncio.Condition()
         self._reader = asyncio.create_task(self._read())
 
     async def _read(self) -> None:
@@ -45,19 +45,19 @@ class WorkerProcess:
                 said = json.loads(line)
             except ValueError:
                 said = {"event": line.decode(errors="replace").rstrip()}
-            async with self._changed:
+            async with self.changed:
                 self.lines.append(said)
-                self._changed.notify_all()
-        async with self._changed:
-            self._changed.notify_all()
+                self.changed.notify_all()
+        async with self.changed:
+            self.changed.notify_all()
 
     def said(self, event: str) -> list[dict[str, Any]]:
         return [line for line in self.lines if line["event"].startswith(event)]
 
     async def until(self, event: str, *, count: int = 1) -> dict[str, Any]:
         """Wait until the worker has logged an event `count` times, and return the last of them."""
-        async with asyncio.timeout(PATIENCE_S), self._changed:
-            await self._changed.wait_for(lambda: len(self.said(event)) >= count or self._reader.done())
+        async with asyncio.timeout(PATIENCE_S), self.changed:
+            await self.changed.wait_for(lambda: len(self.said(event)) >= count or self._reader.done())
         assert len(self.said(event)) >= count, f"{event!r} not said by:\n{self.transcript()}"
         return self.said(event)[count - 1]
 
@@ -200,6 +200,12 @@ class Rig:
         signal_ = self.a_signal(**over)
         await self.publish(signal_)
         return await self.outcome(signal_["signal_id"])
+
+    @staticmethod
+    async def until_said(worker: WorkerProcess, text: str) -> None:
+        """Wait until a worker has written a text, in whichever format it logs."""
+        async with asyncio.timeout(PATIENCE_S), worker.changed:
+            await worker.changed.wait_for(lambda: text in worker.transcript())
 
     async def until(self, condition: Callable[[], bool]) -> None:
         """Wait until the outcomes so far satisfy a condition."""
