@@ -118,6 +118,7 @@ class Gateway:
         )
         self._rules: VenueRules | None = None
         self._rules_read_s = 0.0
+        self._rules_are_doubted = False
         self._rules_lock = asyncio.Lock()
 
     def _read_clock(self) -> ClockReading | None:
@@ -229,7 +230,8 @@ class Gateway:
     async def symbol_rules(self, symbol: str) -> SymbolRules | VenueError | None:
         """Return the rules of a venue symbol; `None` when the venue has no such symbol."""
         error = None
-        if self._rules is None or (symbol not in self._rules.symbols and self._is_old()):
+        is_missing = self._rules is None or symbol not in self._rules.symbols
+        if self._rules is None or ((is_missing or self._rules_are_doubted) and self._is_old()):
             error = await self._refresh_rules()
         if self._rules is None:
             return error
@@ -237,6 +239,13 @@ class Gateway:
 
     def _is_old(self) -> bool:
         return self._time.monotonic() - self._rules_read_s > RULES_MIN_AGE_S
+
+    def doubt_rules(self) -> None:
+        """Read the rules again before the next order: the venue refused one by a rule that is not known here.
+
+        A burst of such refusals reads them once in `RULES_MIN_AGE_S`.
+        """
+        self._rules_are_doubted = True
 
     def known_rules(self, symbol: str) -> SymbolRules | None:
         """Return the rules of a symbol if they were read already."""
@@ -257,6 +266,7 @@ class Gateway:
 
     def _adopt(self, rules: VenueRules) -> None:
         self._rules, self._rules_read_s = rules, self._time.monotonic()
+        self._rules_are_doubted = False
         self.limiter.adopt(rules.limits)
 
     async def keep_rules_fresh(self) -> None:

@@ -9,8 +9,8 @@ from dataclasses import replace
 from decimal import Decimal
 from typing import Final
 
-from adapters.errors import Landed, Retry, VenueError, refusal
-from adapters.model import Absent, ExecutionReport, Found, Order, Refused, TimeInForce
+from adapters.errors import Landed, Retry, Scope, VenueError, refusal
+from adapters.model import Absent, ExecutionReport, Found, Order, Refused, TimeInForce, Verdict
 from worker.core.outcome import Settlement, Status, client_order_id
 from worker.core.resolution import (
     Answered,
@@ -166,6 +166,8 @@ class Placement:
         return int(trade.venue_time_of(trade.execution.earliest_ms) - SINCE_SLACK_MS)
 
     def _advance(self, case: Case, fact: Answered | Sighted) -> tuple[Case, Step]:
+        if isinstance(fact, Answered) and _breaks_a_rule(fact.verdict):
+            self._trade.gateway.doubt_rules()
         unresolved = refusal(
             "resolution_exhausted", detail=f"It began with {case.error.code}" if case.error else None
         )
@@ -228,6 +230,13 @@ class Placement:
             if not trade.is_valid:
                 return expired(trade.expired(error))
         return Settlement(status=Status.VALIDATED, landed=Landed.NO)
+
+
+def _breaks_a_rule(verdict: Verdict) -> bool:
+    """Whether a venue refused by a rule of the symbol: the order passed ours, so ours may be out of date."""
+    if not isinstance(verdict, Refused) or verdict.error.venue_code is None:
+        return False
+    return verdict.error.code.startswith("filter_") or verdict.error.entry.scope is Scope.SYMBOL
 
 
 def order_of(signal: Signal) -> Order:

@@ -28,7 +28,7 @@ from adapters.model import (
     VenueRules,
     Verdict,
 )
-from adapters.sandbox.config import BitrueQuirks, default_config
+from adapters.sandbox.config import BASE_PATHS, BitrueQuirks, default_config
 from adapters.sandbox.server import SandboxServer
 from adapters.signing import Signer, make_signer
 from adapters.venues import get
@@ -88,10 +88,6 @@ class Desk:
         return rules.symbols["BTCUSDT"]
 
 
-SPEAKS = {"binance_us": "binance"}
-"""The sandbox's dialect where it is not called like the venue."""
-
-
 @pytest.fixture(params=["binance", "binance_us", "binance_usdm", "bitrue", "bitrue that stores no ids"])
 async def desk(request: pytest.FixtureRequest) -> AsyncIterator[Desk]:
     config = default_config()
@@ -100,8 +96,9 @@ async def desk(request: pytest.FixtureRequest) -> AsyncIterator[Desk]:
     name = request.param.split()[0]
     server = SandboxServer(config)
     base_url = await server.start()
-    account = next(account for account in config.accounts if account.dialect == SPEAKS.get(name, name))
-    desk = Desk(get(name), make_signer(account.api_key, account.secret_key), base_url)
+    account = next(account for account in config.accounts if account.dialect == name)
+    path = BASE_PATHS.get(account.dialect, "")
+    desk = Desk(get(name), make_signer(account.api_key, account.secret_key), base_url + path)
     yield desk
     await desk.transport.close()
     await server.stop()

@@ -31,17 +31,9 @@ from worker.gateway import Sending
 from worker.trade import always, seen
 
 FILE: Final = Path(__file__).with_name("scenario.toml")
-VENUES: Final[Mapping[str, Dialect]] = {
-    "binance": Dialect.BINANCE,
-    "binance_us": Dialect.BINANCE,
-    "binance_usdm": Dialect.BINANCE_USDM,
-    "bitrue": Dialect.BITRUE,
-}
-BALANCES: Final = {
-    Dialect.BINANCE: {"USDT": Decimal(1_000_000), "BTC": Decimal(10)},
-    Dialect.BITRUE: {"USDT": Decimal(1_000_000), "BTC": Decimal(10)},
-    Dialect.BINANCE_USDM: {"USDT": Decimal(100_000)},
-}
+VENUES: Final = tuple(Dialect)
+_SPOT: Final = {"USDT": Decimal(1_000_000), "BTC": Decimal(10)}
+BALANCES: Final = dict.fromkeys(Dialect, _SPOT) | {Dialect.BINANCE_USDM: {"USDT": Decimal(100_000)}}
 KEYS: Final = ("wrong secret", "unknown", "read only")
 DEPTH: Final = Decimal("0.500")
 """So little is offered that larger orders fill in part."""
@@ -93,12 +85,12 @@ async def _play() -> Mapping[str, Mapping[str, Told]]:
         told = {}
         for step in steps():
             _change_the_world(rig.venue, step)
-            told[step.name] = {venue: await _ask(rig, step, venue) for venue in VENUES}
+            told[step.name] = {str(venue): await _ask(rig, step, venue) for venue in VENUES}
         return told
 
 
 def _config(venue: str, key: str | None = None) -> AccountConfig:
-    dialect = VENUES[venue]
+    dialect = Dialect(venue)
     name = f"{venue}-{key}".replace(" ", "-") if key else venue
     return make_account(name, dialect, balances=BALANCES[dialect], can_trade=key != "read only")
 
@@ -110,7 +102,7 @@ def _accounts() -> dict[str, Account]:
             config = _config(venue, key)
             secret = "not this one" if key == "wrong secret" else config.secret_key
             signer = make_signer(config.api_key, secret)
-            accounts[config.name] = an_account(config, venue=venue, signer=signer)
+            accounts[config.name] = an_account(config, signer=signer)
     return accounts
 
 

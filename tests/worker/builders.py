@@ -5,7 +5,7 @@ from typing import Any
 
 import orjson
 
-from adapters.sandbox.config import AccountConfig, SandboxConfig, default_config, make_account
+from adapters.sandbox.config import BASE_PATHS, AccountConfig, SandboxConfig, default_config, make_account
 from adapters.sandbox.model import Dialect
 from adapters.signing import make_signer
 from worker.accounts import Account
@@ -15,7 +15,7 @@ from worker.settings import Settings
 BASE_URL = "http://sandbox.invalid"
 MAIN, BITRUE = make_account("main"), make_account("bit", Dialect.BITRUE)
 SECOND = make_account("second")
-AMERICAN, FUTURES = make_account("us"), make_account("futures", Dialect.BINANCE_USDM)
+AMERICAN, FUTURES = make_account("us", Dialect.BINANCE_US), make_account("futures", Dialect.BINANCE_USDM)
 
 
 def a_sandbox() -> SandboxConfig:
@@ -26,7 +26,7 @@ def an_account(config: AccountConfig = MAIN, **over: Any) -> Account:
     fields: dict[str, Any] = {
         "name": config.name,
         "venue": config.dialect.value,
-        "base_url": BASE_URL,
+        "base_url": BASE_URL + BASE_PATHS.get(config.dialect, ""),
         "signer": make_signer(config.api_key, config.secret_key),
         "credentials": f"{config.api_key} {config.secret_key}",
     }
@@ -34,8 +34,7 @@ def an_account(config: AccountConfig = MAIN, **over: Any) -> Account:
 
 
 def some_accounts() -> dict[str, Account]:
-    american = an_account(AMERICAN, venue="binance_us")  # the sandbox speaks one dialect for both
-    return {config.name: an_account(config) for config in (MAIN, BITRUE, SECOND, FUTURES)} | {"us": american}
+    return {config.name: an_account(config) for config in (MAIN, BITRUE, SECOND, AMERICAN, FUTURES)}
 
 
 def some_settings(**over: Any) -> Settings:

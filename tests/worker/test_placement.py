@@ -1,5 +1,7 @@
 """Placing after a first attempt that the venue refused for its stamp."""
 
+import asyncio
+
 import pytest
 
 from adapters.sandbox.fault_rules import FaultKind
@@ -40,3 +42,15 @@ async def test_an_order_with_our_id_is_ours_though_its_number_was_told_of_anothe
         assert (outcome["status"], outcome["attempts"]) == ("filled", 1)
         assert outcome["venue_order_id"] in {str(number) for number in range(1, 50)}
         assert len(rig.venue.orders()) == 1
+
+
+@virtual_time
+async def test_a_refusal_by_a_rule_of_the_venue_has_the_rules_read_again() -> None:
+    async with a_rig() as rig:
+        await rig.outcome(a_signal())
+        await asyncio.sleep(60)
+        for market in rig.venue.exchange.markets_of("BTCUSDT"):
+            market.is_trading = False
+        codes = [(await rig.outcome(a_signal(f"s-{number}")))["error"]["code"] for number in (2, 3, 4)]
+        assert codes == ["market_closed", "symbol_not_trading", "symbol_not_trading"]
+        assert rig.venue.sent("POST", "order") == 2
