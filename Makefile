@@ -11,6 +11,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 CONNECTOR := .venv-connector/.ready
+NODE := tests/node/node_modules/.ready
 SCRIPTS := .ci/run .ci/venv $(wildcard deploy/*.sh deploy/*/*.sh)
 
 # Options for the program that a target runs, for instance: make demo ARGS="--signals 100"
@@ -58,18 +59,18 @@ type: $(READY) ## Check the types (mypy, strict)
 	$(BIN)/mypy
 
 .PHONY: check
-check: fmt-check lint type ## All static checks, the rules of the architecture, and every file of a deployment
+check: fmt-check lint type $(NODE) ## All static checks, the rules of the architecture, and every file of a deployment
 	deploy/tools.sh promtool
 	$(BIN)/pytest -q tests/test_architecture.py tests/deploy
 
 .PHONY: test
-test: setup ## Run all tests, those with a real broker too (ARGS="-k lane")
+test: setup $(NODE) ## Run all tests, those with a real broker too (ARGS="-k lane")
 	deploy/broker.sh install
 	deploy/tools.sh prometheus chromium
 	$(BIN)/pytest $(ARGS)
 
 .PHONY: test-fast
-test-fast: setup ## Run the tests that need no broker
+test-fast: setup $(NODE) ## Run the tests that need no broker
 	$(BIN)/pytest -m "not integration" $(ARGS)
 
 ##@ Measure and break
@@ -111,7 +112,7 @@ lock: $(READY) ## Resolve the lock files again (UPGRADE=1 takes newer versions)
 .PHONY: clean
 clean: ## Stop our broker and remove everything that was built, the environments included
 	-deploy/broker.sh down
-	rm -rf $(VENV) .venv-connector build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis .coverage
+	rm -rf $(VENV) .venv-connector tests/node/node_modules build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis .coverage
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 .PHONY: help
@@ -132,4 +133,10 @@ $(READY): requirements-dev.lock pyproject.toml .ci/venv
 # of their own.
 $(CONNECTOR): requirements-connector.lock .ci/venv
 	@.ci/venv $(dir $@) requirements-connector.lock
+	@touch $@
+
+# The official AsyncAPI parser and an AMQP client for the JavaScript example; no script of a package is run.
+$(NODE): tests/node/package-lock.json
+	@deploy/tools.sh node
+	@cd $(<D) && npm ci --ignore-scripts --silent
 	@touch $@

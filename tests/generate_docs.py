@@ -13,10 +13,11 @@ from adapters.error_tables.table import ErrorTable
 from adapters.errors import REFUSALS, ErrorEntry
 from adapters.model import RateLimit
 from adapters.venues import discover
-from tests import metrics_reference
+from tests import messages_page, metrics_reference
 from tests.dashboard import dashboard
 from tests.metrics_reference import described, worker_registry
 from tests.venues.scenario import VENUES, rows
+from worker.commands.asyncapi import asyncapi
 from worker.commands.schemas import outcome_schema, signal_schema
 from worker.settings import PREFIX, Settings
 
@@ -49,10 +50,12 @@ def pages() -> Mapping[str, str]:
     return {
         "errors.md": _errors(),
         "venues.md": _venues(),
+        "messages.md": _messages(),
         "metrics.md": _metrics(),
         "settings.md": _settings(),
         "signal.schema.json": _json(signal_schema()),
         "outcome.schema.json": _json(outcome_schema()),
+        "asyncapi.json": _json(asyncapi()),
         "../deploy/grafana/beeline.json": _json(dashboard()),
     }
 
@@ -132,6 +135,33 @@ def _errors() -> str:
         "## HTTP and transport",
         _table(("what", *head[2:]), ((name, *_entry(entry, ())[2:]) for name, entry in other)),
         *_markets(head),
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+def _messages() -> str:
+    signal, outcome = signal_schema(), outcome_schema()
+    signal_examples, outcome_examples = messages_page.examples()
+    head, properties = ("field", "type", "required", "meaning"), ("property", "meaning")
+    parts = [
+        "# Messages",
+        MADE,
+        messages_page.INTRO,
+        "## Signal",
+        messages_page.SIGNAL,
+        _table(head, messages_page.fields(signal)),
+        _table(properties, messages_page.PROPERTIES),
+        signal_examples,
+        "## Outcome",
+        messages_page.OUTCOME,
+        _table(head, messages_page.fields(outcome)),
+        *(
+            text
+            for part in messages_page.parts(outcome)
+            for text in (f"### {part}", _table(head, messages_page.fields(outcome, part)))
+        ),
+        _table(properties, messages_page.OUTCOME_PROPERTIES),
+        outcome_examples,
     ]
     return "\n\n".join(parts) + "\n"
 

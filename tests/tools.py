@@ -12,6 +12,8 @@ import pytest
 
 BIN: Final = Path(sys.executable).parent
 """Where the tools are that come as Python packages."""
+NODE: Final = Path(__file__).parent / "node"
+"""Where those are that come as packages of Node.js."""
 
 
 def tool(program: str) -> str:

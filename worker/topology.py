@@ -47,6 +47,11 @@ def _queues(names: Names) -> Iterable[tuple[str, dict[str, Any]]]:
         yield names.signals_queue(shard), _dead_lettered(names) | {"x-single-active-consumer": True}
 
 
+def queue_arguments(names: Names) -> dict[str, dict[str, Any]]:
+    """Every queue and stream by name, with its arguments."""
+    return dict(_queues(names))
+
+
 def _exchanges(names: Names) -> Iterable[tuple[str, ExchangeType, dict[str, Any]]]:
     yield names.dead, ExchangeType.FANOUT, {}
     yield names.unrouted, ExchangeType.FANOUT, {}

@@ -16,6 +16,16 @@ from worker.core.signals import Action, SignalV1
 DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
 
 
+VALID_UNTIL: Final = {
+    "anyOf": [
+        {"type": "string", "format": "date-time"},
+        {"type": "integer", "minimum": 0, "maximum": 100_000_000_000_000},
+        {"type": "null"},
+    ]
+}
+"""RFC 3339 or epoch milliseconds; what reads it says so in code, which makes no schema."""
+
+
 class _Part(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
@@ -107,6 +117,7 @@ def signal_schema() -> dict[str, Any]:
     """Return the schema of signals, with the rules between fields that hold for every venue."""
     schema = SignalV1.model_json_schema()
     schema["description"] = "What a producer publishes, with the account as its routing key."
+    schema["properties"]["valid_until"] |= VALID_UNTIL
     is_limit = {"properties": {"type": {"enum": ["limit", "limit_maker"]}}, "required": ["type"]}
     is_market = {"properties": {"type": {"const": "market"}}, "required": ["type"]}
     schema["allOf"] = [
