@@ -23,6 +23,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.limits", description=__doc__)
     for name, default in (("accounts", 8), ("workers", 4), ("budget", 50), ("windows", 6)):
         parser.add_argument(f"--{name}", type=int, default=default, help=f"default {default}")
+    parser.add_argument("--only", choices=["flood", "refusal"], help="leave the other out")
     parser.add_argument("--factor", type=float, default=3.0, help="how many times the budget; default 3")
     given = parser.parse_args()
     accounts = tuple(f"flood-{number}" for number in range(given.accounts))
@@ -34,14 +35,15 @@ def main() -> int:
         factor=given.factor,
     )
     with RabbitNode() as node:
-        return asyncio.run(_run(node, plan))
+        return asyncio.run(_run(node, plan, given.only))
 
 
-async def _run(node: RabbitNode, plan: Plan) -> int:
-    problems = []
-    async with _rig(node, plan.accounts) as rig:
-        problems += _tell_flood(await flood(rig, plan))
-    for restarts in (False, True):
+async def _run(node: RabbitNode, plan: Plan, only: str | None) -> int:
+    problems: list[str] = []
+    if only != "refusal":
+        async with _rig(node, plan.accounts) as rig:
+            problems += _tell_flood(await flood(rig, plan))
+    for restarts in () if only == "flood" else (False, True):
         async with _rig(node, plan.accounts) as rig:
             heard = await refuse_once(
                 rig, plan.accounts, retry_after_s=RETRY_AFTER_S, workers=plan.workers, restarts=restarts

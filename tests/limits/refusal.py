@@ -71,7 +71,9 @@ async def _traffic(rig: Rig, accounts: tuple[str, ...], signals: list[dict[str, 
 
 
 async def _restart(rig: Rig, pool: list[WorkerProcess]) -> None:
-    """Kill every worker and start as many new ones."""
+    """Kill every worker once it has heard, and start as many new ones: what the stream holds is all that is left."""
+    for worker in pool:
+        await rig.status_of(worker, lambda status: status["holds"])
     for worker in pool:
         await worker.kill()
     starting = [

@@ -160,7 +160,7 @@ class BudgetSet:
             self._windows[key] = window
 
     def _ceilings(self, kind: LimitKind, limit: int) -> Ceilings:
-        if kind is LimitKind.ORDERS:
+        if kind in (LimitKind.ORDERS, LimitKind.ORDERS_BY_IP):
             return limit, limit - int(limit * self._kept), limit
         first, order, asking = (int(limit * share) for share in SHARES)
         return first, order, asking
