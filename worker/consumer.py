@@ -252,7 +252,7 @@ class Consumer:
                 shard = self._shards[number]
                 await self._control.announce_takeover(number, partial(getattr, shard, "is_owned"))
             if 0 in self.owned:
-                await self._control.repeat_stops()
+                await self._control.repeat_holds()
 
     # --- Leaving
 

@@ -15,7 +15,7 @@ import structlog
 
 from worker.amqp import Link, Message
 from worker.clock_sync import Clock
-from worker.core.holds import HoldRecord, KeyRelease, StopRecord, Stops
+from worker.core.holds import HoldRecord, Holds, KeyRelease, StopRecord, Stops
 from worker.core.ownership import OwnershipRecord, ShardHistory
 from worker.core.shards import Names
 from worker.publisher import Publisher
@@ -40,6 +40,7 @@ class Control:
         self.on_hold: Callable[[HoldRecord], None] = lambda _: None
         self.on_key_release: Callable[[str, float], None] = lambda *_: None
         self.stops = Stops()
+        self._holds = Holds()
         self._read_once = asyncio.Event()
         self._histories: dict[int, ShardHistory] = {}
         self._awaited: dict[str, asyncio.Event] = {}
@@ -78,6 +79,7 @@ class Control:
                 if record.kind == "takeover" and record.incarnation != self.incarnation:
                     self.on_foreign_takeover(record.shard)
             case HoldRecord() as record:
+                self._holds.follow(record)
                 self.on_hold(record)
             case StopRecord() as record:
                 self.stops.follow(record)
@@ -120,10 +122,12 @@ class Control:
         message = Message(body=body, routing_key=self._names.control, type="key_release")
         await self._publisher.publish("", message, wanted=lambda: True)
 
-    async def repeat_stops(self) -> None:
-        """Write the operators' holds in force again, before the stream forgets its oldest records."""
+    async def repeat_holds(self) -> None:
+        """Write all holds in force again, before the stream forgets its oldest records."""
         for stop in self.stops.in_force():
             await self.announce_stop(stop)
+        for hold in self._holds.in_force(self._clock.wall_ms()):
+            await self.announce_hold(hold)
 
     async def _write_and_see(self, message: Message, wanted: Callable[[], bool]) -> bool:
         """Write a record and wait until it has come back; `False` when nobody wants it any more."""

@@ -303,9 +303,11 @@ class Limiter:
             )
 
     def _rest_of_window_s(self, budget: AccountBudget) -> float:
-        """How long the shortest order window still lasts: before its end a full budget stays full."""
+        """How long the shortest order window still surely lasts: before its end a full budget stays full."""
         interval_s = min((seconds for _, seconds, _ in budget.limits), default=0)
-        return interval_s - self.venue_ms() / 1000 % interval_s if interval_s else 0.0
+        if not interval_s:
+            return 0.0
+        return interval_s - self.venue_ms() / 1000 % interval_s + self._guard_ms() / 1000
 
     def heed(self, record: HoldRecord) -> None:
         """Stay away because a worker of the pool was told to."""

@@ -25,6 +25,10 @@ T = TypeVar("T")
 RETRY_MS: Final = (200.0, 400.0, 800.0, 1_600.0, 3_200.0, 5_000.0)
 
 
+WAITS_OTHERWISE: Final = (Retry.AFTER_HOLD, Retry.AFTER_RESYNC)
+"""What another attempt waits for in any case: rejects for these reasons need no slowing down."""
+
+
 class AbandonedError(Exception):
     """This worker may not send for the signal any more."""
 
@@ -185,7 +189,7 @@ class Trade:
             self.budget.rejects.accepted(self.signal.symbol)
             if verdict.report.executed_quantity:
                 self.budget.limits.doubt(LimitKind.ORDERS, 1)  # the first fill gives order budget back
-        elif isinstance(verdict, Refused) and verdict.error.entry.retry is Retry.NEVER:
+        elif isinstance(verdict, Refused) and verdict.error.entry.retry not in WAITS_OTHERWISE:
             now_s = self.desk.clock.monotonic()
             self.budget.rejects.refused(self.signal.symbol, verdict.error.code, now_s)
 

@@ -3,6 +3,7 @@
 import time
 
 from tests.integration.rig import Rig
+from tests.limits.flood import WINDOW_MS, figures
 
 
 async def test_a_burst_beyond_the_order_budget_is_paced_without_a_breach(rig: Rig) -> None:
@@ -15,6 +16,29 @@ async def test_a_burst_beyond_the_order_budget_is_paced_without_a_breach(rig: Ri
     await rig.until(lambda: len(rig.outcomes) == len(asked))
     assert {outcome["status"] for outcome in rig.outcomes} == {"filled"}
     assert (await rig.control("violations"))["total"] == 0
+
+
+async def test_a_flood_goes_beyond_no_window_also_when_its_owner_is_killed_in_the_middle(rig: Rig) -> None:
+    budget = 10
+    await rig.control("limits", binance={"orders_per_10_seconds": budget})
+    pool = [await rig.start_worker(worker_id=f"flood-{number}") for number in range(2)]
+    await rig.follow_outcomes()
+    valid_until = int(time.time() * 1000) + 12_000
+    order = {"type": "limit", "time_in_force": "ioc", "price": "40000", "valid_until": valid_until}
+    asked = [rig.a_signal(**order) for _ in range(5 * budget)]
+    for signal_ in asked:
+        await rig.publish(signal_)
+    await rig.until(lambda: len(rig.outcomes) >= budget // 2)
+    owner = next(worker for worker in pool if worker.said("signal settled"))
+    await owner.kill()
+    signals = {signal_["signal_id"] for signal_ in asked}
+    await rig.until(lambda: signals <= {outcome["signal_id"] for outcome in rig.outcomes})
+    last = int(time.time() * 1000) // WINDOW_MS
+    seen = await figures(rig, ("main",), budget, range(last - 12, last + 1), signals)
+    assert not seen.breaches
+    assert max(seen.shares) <= 1
+    assert seen.outcomes.keys() <= {"unfilled", "rejected rate_limited", "expired signal_expired"}
+    assert seen.refused_without_wait == 0
 
 
 async def test_a_wait_that_outlives_the_signal_is_refused_at_once(rig: Rig) -> None:

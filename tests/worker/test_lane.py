@@ -51,6 +51,29 @@ async def test_a_limit_order_away_from_the_market_rests(account: str) -> None:
         assert the_order(rig)["status"] == "NEW"
 
 
+@SPOT
+@virtual_time
+async def test_the_same_reject_again_and_again_is_slowed_down_and_told_in_the_venues_words(
+    account: str,
+) -> None:
+    async with a_rig() as rig:
+        await rig.outcome(a_signal(account=account, symbol="BNB/USDT"))
+        rig.venue.exchange.engine.wallets[account].of("BNB").free = Decimal(0)
+        began_s = rig.clock.monotonic()
+        for number in range(20):
+            rig.deliver(
+                a_signal(f"r-{number}", account=account, side="sell", quantity="100", symbol="BNB/USDT")
+            )
+        await rig.idle()
+        codes = [rig.link.outcomes(f"r-{number}")[0]["error"]["code"] for number in range(20)]
+        assert set(codes) == {"insufficient_balance", "rate_limited"}
+        assert codes[:8] == ["insufficient_balance"] * 8
+        sent = rig.venue.sent("POST", "order") - 1
+        assert sent <= 14
+        assert rig.clock.monotonic() - began_s > 20
+        assert result(await rig.outcome(a_signal("other", account=account))) == ("filled", "yes", None)
+
+
 @VENUES
 @virtual_time
 async def test_what_a_rule_of_the_venue_forbids_costs_no_request(account: str) -> None:

@@ -47,6 +47,25 @@ class HoldRecord:
         return same_place and (self.scope is not Scope.IP or self.egress == egress)
 
 
+class Holds:
+    """The venues' holds that were told of, as long as they last."""
+
+    def __init__(self) -> None:
+        self._longest: dict[tuple[object, ...], HoldRecord] = {}
+
+    def follow(self, record: HoldRecord) -> None:
+        """Take one record in; of several about the same, the one that lasts longest counts."""
+        key = (record.scope, record.venue, record.base_url, record.egress, record.limit_group)
+        known = self._longest.get(key)
+        if known is None or record.until_ms > known.until_ms:
+            self._longest[key] = record
+
+    def in_force(self, now_ms: float) -> list[HoldRecord]:
+        """Every hold that lasts beyond a wall time; the others are forgotten."""
+        self._longest = {key: hold for key, hold in self._longest.items() if hold.until_ms > now_ms}
+        return list(self._longest.values())
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StopRecord:
     """An operator's hold, or its end: what it stops, and why.
