@@ -28,11 +28,13 @@ from aiormq.abc import ChannelFrame, DeliveredMessage
 from pamqp.commands import Basic
 from pamqp.frame import marshal
 
+from worker.core.letters import REPLAYED_HEADER
+
 T = TypeVar("T")
 
-SEEN_BEFORE: Final = ("x-acquired-count", "x-delivery-count", "x-death")
+SEEN_BEFORE: Final = ("x-acquired-count", "x-delivery-count", "x-death", REPLAYED_HEADER)
 """Headers of a message that somebody may have handled: delivered before, or moved back from the dead letters, for
-which older brokers clear the `redelivered` flag."""
+which older brokers clear the `redelivered` flag, and `beeline dead replay` sets a header of its own."""
 
 CONNECT_TIMEOUT_S: Final = 10.0
 ACK_DELAY_S: Final = 0.002

@@ -12,7 +12,7 @@ from typing import Annotated
 
 import typer
 
-from worker.commands import account, explaining, fate, holding, looking, outcomes, send, serving
+from worker.commands import account, dead_letters, explaining, fate, holding, looking, outcomes, send, serving
 from worker.commands.options import examples, paragraphs
 from worker.commands.shell import Exit
 from worker.demo import command as demonstration
@@ -74,6 +74,7 @@ app.command(
     context_settings={"ignore_unknown_options": True},  # so that -1022 is a number, not options
 )(explaining.explain)
 app.add_typer(account.account_app)
+app.add_typer(dead_letters.dead_app)
 
 
 def main() -> None:

@@ -10,7 +10,7 @@ Publish, confirm, remember, acknowledge, in this order.
 import asyncio
 from collections import OrderedDict
 from collections.abc import Callable, Coroutine, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import partial
 from typing import Final
@@ -23,6 +23,7 @@ from worker.accounts import Account
 from worker.amqp import Message
 from worker.clock_sync import Clock
 from worker.consumer import Delivery, Shard
+from worker.core.letters import REASON_HEADER, REPLAYED_HEADER, ROUTING_KEY_HEADER
 from worker.core.outcome import (
     MESSAGE_TYPE,
     Journey,
@@ -34,13 +35,12 @@ from worker.core.outcome import (
 )
 from worker.core.shards import Names
 from worker.core.signals import BadSignal, Signal, Unanswerable, read_signal
+from worker.core.validity import LONGEST_VALIDITY_MS, published_ms
 from worker.journal import Journal
 from worker.publisher import Publisher
 from worker.recall import HASH_HEADER
 from worker.telemetry import Telemetry
 
-REASON_HEADER: Final = "beeline-reason"
-LONGEST_VALIDITY_MS: Final = 900_000.0
 KEPT_LIMIT: Final = 10_000
 MAX_CORRELATION_BYTES: Final = 255
 
@@ -164,7 +164,11 @@ class Dispatcher:
             self._refuse(request, delivery, request.code, detail)
             return
         if delivery.shard is None:
-            self._refuse(request, delivery, "unknown_account", None)
+            if REPLAYED_HEADER in delivery.message.headers:
+                # An earlier attempt may have placed it; only whoever knows the account can tell.
+                self._spawn(self._bury(delivery, "replayed, but no worker knows its account"))
+            else:
+                self._refuse(request, delivery, "unknown_account", None)
             return
         suspect_until_ms = delivery.shard.sending_until_ms if delivery.redelivered else None
         created_ms = self._created_ms(delivery)
@@ -191,14 +195,8 @@ class Dispatcher:
 
     def _created_ms(self, delivery: Delivery) -> float:
         """When the signal was published: by its header, by its timestamp, or when it was first received."""
-        created_us = delivery.message.headers.get("created_at_us")
-        if isinstance(created_us, int) and created_us > 0:
-            created_ms = created_us / 1000
-        elif delivery.message.timestamp is not None:
-            created_ms = delivery.message.timestamp.timestamp() * 1000
-        else:
-            created_ms = delivery.received_ms
-        return min(created_ms, delivery.received_ms)
+        created_ms = published_ms(delivery.message.headers, delivery.message.timestamp)
+        return delivery.received_ms if created_ms is None else min(created_ms, delivery.received_ms)
 
     def _join(self, running: Execution, delivery: Delivery, request: Signal | BadSignal) -> None:
         if request.content_hash == running.signal.content_hash:
@@ -355,19 +353,13 @@ class Dispatcher:
         )
 
     async def _bury(self, delivery: Delivery, reason: str) -> None:
-        """Move a message without an id to the dead letters, with the reason."""
-        log.warning("message moved to the dead letters: there is no id to answer to", reason=reason)
+        """Move a message that nobody can answer to the dead letters, whole, with the reason."""
+        log.warning("message moved to the dead letters, see `beeline dead list`", reason=reason)
         headers = dict(delivery.message.headers) | {
             REASON_HEADER: reason,
-            "beeline-routing-key": delivery.message.routing_key,
+            ROUTING_KEY_HEADER: delivery.message.routing_key,
         }
-        message = Message(
-            body=delivery.message.body,
-            routing_key=delivery.message.routing_key,
-            headers=headers,
-            content_type=delivery.message.content_type,
-            timestamp=delivery.message.timestamp,
-        )
+        message = replace(delivery.message, headers=headers)
         if await self._publisher.publish(self._names.dead, message, wanted=lambda: delivery.is_current):
             delivery.ack()
             self._telemetry.buried()

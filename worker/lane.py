@@ -16,7 +16,8 @@ from adapters.model import Order, SymbolRules
 from worker.cancellation import Cancellation, Clearance
 from worker.core.outcome import Settlement, Subject, client_order_id
 from worker.core.signals import Action
-from worker.dispatcher import LONGEST_VALIDITY_MS, Execution
+from worker.core.validity import valid_until_ms
+from worker.dispatcher import Execution
 from worker.placement import Placement, order_of
 from worker.trade import AbandonedError, Desk, Trade, rejected, unresolved
 
@@ -114,10 +115,8 @@ class Work:
         self._account = desk.book.accounts.get(execution.signal.account)
         self._rules: SymbolRules | None = None
         self._asked: Order | None = None
-        start_ms = execution.created_ms
-        given_ms = execution.signal.valid_until_ms
-        wanted_ms = start_ms + desk.settings.signal_ttl * 1000 if given_ms is None else given_ms
-        self._valid_until_ms = min(wanted_ms, start_ms + LONGEST_VALIDITY_MS)
+        ttl_s = desk.settings.signal_ttl
+        self._valid_until_ms = valid_until_ms(execution.signal, execution.created_ms, ttl_s)
 
     async def run(self) -> None:
         """Bring the signal to its outcome, or abandon it."""

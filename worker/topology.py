@@ -16,6 +16,10 @@ from worker.amqp import AmqpLink, BrokerError, RefusedError, guarded
 from worker.core.shards import Names
 
 DELIVERY_LIMIT: Final = 100
+LOOKING_LIMIT: Final = 1_000_000
+"""Deliveries of a dead letter: looking at one and putting it back counts as a delivery, and without a limit of its own
+RabbitMQ 4 would drop it after twenty."""
+
 MEMORY_MAX_AGE: Final = "1h"
 CONTROL_MAX_AGE: Final = "7D"
 
@@ -38,7 +42,7 @@ def _dead_lettered(names: Names) -> dict[str, Any]:
 def _queues(names: Names) -> Iterable[tuple[str, dict[str, Any]]]:
     """Every queue and stream with its arguments."""
     yield names.shard_count, {"x-max-length": names.shards}
-    yield names.dead, {"x-queue-type": "quorum"}
+    yield names.dead, {"x-queue-type": "quorum", "x-delivery-limit": LOOKING_LIMIT}
     yield names.outcomes, {"x-queue-type": "quorum"}
     yield names.control, {"x-queue-type": "stream", "x-max-age": CONTROL_MAX_AGE}
     yield names.unrouted, _dead_lettered(names)

@@ -39,11 +39,14 @@ def accounts(tmp_path: Path) -> Path:
 def test_help_names_every_command() -> None:
     done = beeline("--help")
     assert done.exit_code == Exit.DONE
-    for command in (*COMMANDS, "account"):
+    for command in (*COMMANDS, "account", "dead"):
         assert re.search(rf"^│ {command} ", done.output, re.MULTILINE), command
 
 
-@pytest.mark.parametrize("command", [*COMMANDS, "account list"])
+GROUPED = ("account list", "dead list", "dead show", "dead replay", "dead drop")
+
+
+@pytest.mark.parametrize("command", [*COMMANDS, *GROUPED])
 def test_help_of_every_command_ends_with_examples_that_name_it(command: str) -> None:
     done = beeline(*command.split(), "--help")
     assert done.exit_code == Exit.DONE
@@ -52,8 +55,8 @@ def test_help_of_every_command_ends_with_examples_that_name_it(command: str) -> 
 
 
 def test_help_fits_eighty_columns() -> None:
-    for command in COMMANDS:
-        assert max(map(len, beeline(command, "--help").output.splitlines())) <= 80
+    for command in (*COMMANDS, *GROUPED):
+        assert max(map(len, beeline(*command.split(), "--help").output.splitlines())) <= 80
 
 
 def test_version_is_the_version_of_the_distribution() -> None:

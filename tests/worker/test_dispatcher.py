@@ -111,6 +111,21 @@ async def test_a_message_without_an_id_goes_to_the_dead_letters_with_the_reason(
 
 
 @virtual_time
+async def test_a_replay_for_an_account_that_nobody_knows_goes_back_to_the_dead_letters() -> None:
+    """Denied, it might be denied wrongly: an earlier attempt may have placed it."""
+    async with a_rig() as rig:
+        delivery = rig.deliver(
+            a_signal(account="ghost"), routing_key="ghost", unrouted=True, headers={"beeline-replayed": 1}
+        )
+        await rig.idle()
+        (letter,) = rig.link.dead()
+        assert letter.headers["beeline-reason"] == "replayed, but no worker knows its account"
+        assert letter.headers["beeline-replayed"] == 1
+        assert rig.acked(delivery)
+        assert rig.link.outcomes() == []
+
+
+@virtual_time
 async def test_a_dead_letter_that_is_not_confirmed_is_not_acknowledged() -> None:
     async with a_rig() as rig:
         rig.link.hold("publish")

@@ -8,11 +8,14 @@ import typer
 
 from adapters.model import Absent, Ambiguous, ExecutionReport, Found, LookupFailed, Sighting
 from worker.accounts import Account
+from worker.clock_sync import SystemClock
 from worker.commands.asking import configured, gateway_to
 from worker.commands.options import examples, takes_settings
 from worker.commands.shell import CommandError, Exit, note, output, run, stop, wants_json, write_json
 from worker.core.outcome import client_order_id
+from worker.core.signals import Signal
 from worker.gateway import Gateway, Sending
+from worker.placement import SINCE_SLACK_MS, order_of
 from worker.settings import Settings
 from worker.trade import always, seen
 
@@ -67,6 +70,28 @@ async def _ask(
         return ", ".join(wanted), await _first_sighting(gateway, account, signal_id, wanted)
 
 
+async def sight_order(settings: Settings, signal: Signal, *, since_ms: float) -> Sighting:
+    """Ask the venue for the order of a signal that was published at `since_ms`, as a worker would.
+
+    Raises:
+        CommandError: the account is not known here, or not usable.
+    """
+    account = _account(settings, signal.account)
+    async with gateway_to(settings, account) as gateway:
+        error = await gateway.clock.synchronise()
+        if error is not None:
+            return LookupFailed(error=error)
+        venue_ms = gateway.earliest_venue_ms() + since_ms - SystemClock().wall_ms()
+        flow = gateway.adapter.find(
+            order_of(signal), venue_order_id=None, since_ms=int(venue_ms - SINCE_SLACK_MS)
+        )
+        return seen(await gateway.drive(flow, _asking(account), lambda _: None))
+
+
+def _asking(account: Account) -> Sending:
+    return Sending(signer=account.signer, budget=None, may_send=always)
+
+
 def _account(settings: Settings, name: str) -> Account:
     account = configured(settings, name)
     if account.signer is None:
@@ -76,7 +101,7 @@ def _account(settings: Settings, name: str) -> Account:
 
 async def _first_sighting(gateway: Gateway, account: Account, signal_id: str, symbols: list[str]) -> Sighting:
     """Ask symbol by symbol; the first that is not absent counts."""
-    sending = Sending(signer=account.signer, budget=None, may_send=always)
+    sending = _asking(account)
     identity = client_order_id(account.name, signal_id)
     since_ms = int(gateway.earliest_venue_ms() - HORIZON_MS)
     for symbol in symbols:
