@@ -6,7 +6,7 @@ the key by itself (`keys.py`), the ones about files when it loads them, and keep
 """
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from difflib import get_close_matches
 from enum import StrEnum
@@ -15,7 +15,7 @@ from typing import Final, TypeVar
 from adapters.base import Flow
 from adapters.errors import VenueError, refusal
 from adapters.model import KeyRights, OrderType, VenueRules
-from adapters.signing import Ed25519Signer, HmacSigner, RsaSigner
+from adapters.signing import Ed25519Signer, HmacSigner, RsaSigner, Signer
 from worker.accounts import ROTATE_AFTER_DAYS, Account
 from worker.clock_sync import DRIFT_ERROR_MS, DRIFT_WARNING_MS
 from worker.core.key_standing import WITHDRAWS
@@ -27,6 +27,10 @@ T = TypeVar("T")
 
 SHOWN: Final = 5
 PATIENCE_MS: Final = 10_000.0
+SWAPPED: Final = (
+    "Exchange them, and better still make a new key: the secret was sent as a key with every request so far."
+)
+TRY_SWAPPED: Final = " Whether key and secret are swapped, --try-swapped finds out."
 NOT_TOLD: Final = "this venue does not tell; look it up for this key on the venue's website"
 _KINDS: Final = {HmacSigner: "HMAC-SHA256", RsaSigner: "RSA", Ed25519Signer: "Ed25519"}
 
@@ -65,7 +69,7 @@ class Checklist:
     """Checks one account, line by line."""
 
     NAMES: Final = (
-        "files",
+        "configuration",
         "key form",
         "venue",
         "clock",
@@ -86,9 +90,10 @@ class Checklist:
         *,
         now_ms: Callable[[], float],
         own_address: str | None,
+        swapped: Signer | None = None,
     ) -> None:
         self._account, self._gateway, self._now_ms = account, gateway, now_ms
-        self._own_address = own_address
+        self._own_address, self._swapped = own_address, swapped
         self._rights = KeyRights()
         self._rules: VenueRules | None = None
 
@@ -109,10 +114,10 @@ class Checklist:
     def _files(self) -> Iterator[Line]:
         account = self._account
         if account.signer is None:
-            yield _failed("files", account.refused or "refused", Fault.CONFIGURATION)
+            yield _failed("configuration", account.refused or "refused", Fault.CONFIGURATION)
             return
         named = ", ".join(f"{file.name} ({file.stat().st_mode & 0o777:o})" for file in account.files)
-        yield _passed("files", f"readable by their owner and group only: {named}")
+        yield _passed("configuration", f"readable by their owner and group only: {named}")
         kind = _KINDS.get(type(account.signer), "a key")
         text = f"{kind}, an API key of {len(account.signer.api_key)} characters without hidden ones"
         age_days = account.rotation_due_days(datetime.fromtimestamp(self._now_ms() / 1000, UTC).date())
@@ -158,7 +163,7 @@ class Checklist:
         deadline_ms = self._now_ms() + PATIENCE_MS
         answer = await ask_rights(gateway, self._account, deadline_ms=deadline_ms) or _turned_away(gateway)
         if isinstance(answer, VenueError):
-            return [self._key_failed(gateway, answer)]
+            return await self._key_failed(gateway, answer)
         self._rights = answer
         return [
             _passed("signature", "accepted by the venue"),
@@ -167,12 +172,38 @@ class Checklist:
             self._ip_list(),
         ]
 
-    def _key_failed(self, gateway: Gateway, error: VenueError) -> Line:
+    async def _key_failed(self, gateway: Gateway, error: VenueError) -> list[Line]:
+        """Find out more about a key that is not accepted: venues give one answer to several mistakes."""
         if not error.entry.quarantines:
-            return _venue_failed("signature", gateway, error)
+            return [_venue_failed("signature", gateway, error)]
+        if await self._is_swapped(gateway):
+            return [_failed("signature", "api_key and secret_key are swapped", Fault.KEY, SWAPPED)]
+        trade = await self._trade_alone(gateway)
+        if trade is not None and trade.verdict is Verdict.PASSED:
+            advice = "Enable reading for it at the venue, or orders cannot be looked up."
+            return [
+                _passed("signature", "accepted by the venue, for a test order"),
+                _failed("read", f"the key may not read: {_said(error)}", Fault.KEY, advice),
+                trade,
+            ]
         address = self._own_address
         seen = f" This host goes out from {address}, or from what a NAT makes of it." if address else ""
-        return _failed("signature", _said(error), Fault.KEY, f"{error.hint}{seen}")
+        is_hmac = isinstance(self._account.signer, HmacSigner)
+        can_be_swapped = is_hmac and self._swapped is None and error.code != "invalid_signature"
+        advice = f"{error.hint}{seen}{TRY_SWAPPED if can_be_swapped else ''}"
+        return [_failed("signature", _said(error), Fault.KEY, advice)]
+
+    async def _is_swapped(self, gateway: Gateway) -> bool:
+        if self._swapped is None:
+            return False
+        exchanged = replace(self._account, signer=self._swapped)
+        answer = await ask_rights(gateway, exchanged, deadline_ms=self._now_ms() + PATIENCE_MS)
+        return isinstance(answer, KeyRights)
+
+    async def _trade_alone(self, gateway: Gateway) -> Line | None:
+        """Try a test order with a key that may not read."""
+        rules = await self._ask(gateway, gateway.adapter.venue_rules())
+        return None if isinstance(rules, VenueError) else await self._trade(gateway, rules)
 
     async def _read(self, gateway: Gateway) -> Line:
         held = await self._ask(gateway, gateway.adapter.balances())
@@ -302,7 +333,7 @@ class Checklist:
         return _turned_away(gateway) if isinstance(answer, Throttled | Fenced) else answer
 
 
-_STOPPING: Final = frozenset({"files", "venue", "signature"})
+_STOPPING: Final = frozenset({"configuration", "venue", "signature", "read"})
 """Lines without which nothing below them can be asked."""
 
 

@@ -20,7 +20,7 @@ import structlog
 from adapters.base import Adapter
 from adapters.model import KeyForm
 from adapters.signing import Signer, UnusableKeyError, make_signer
-from worker.key_text import key_problem, pair_problem, secret_problem
+from worker.key_text import is_pem, key_problem, pair_problem, secret_problem
 
 _FIELDS: Final = frozenset(
     {
@@ -187,6 +187,13 @@ def _key_pair(entry: dict[str, Any], file: Path, form: KeyForm) -> tuple[str, st
     if problem is not None:
         raise _RefusedError(problem)
     return api_key, secret
+
+
+def swapped_signer(account: Account, venues: Mapping[str, Adapter]) -> Signer | None:
+    """Sign with key and secret of an account exchanged, to find out whether they are; `None` for a private key."""
+    file = account.files[0]
+    pair = _key_pair(_read_toml(file)[account.name], file, venues[account.venue].key_form)
+    return None if is_pem(pair[1]) else make_signer(pair[1], pair[0])
 
 
 def _origin(entry: dict[str, Any], name: str) -> str:

@@ -16,6 +16,7 @@ from worker.commands import account, dead_letters, explaining, fate, holding, lo
 from worker.commands.options import examples, paragraphs
 from worker.commands.shell import Exit
 from worker.demo import command as demonstration
+from worker.telemetry import configure_logging
 
 __all__ = ["Exit", "app", "main"]
 
@@ -78,7 +79,11 @@ app.add_typer(dead_letters.dead_app)
 
 
 def main() -> None:
-    """Run the `beeline` command, without ever leaving its memory, keys included, in a core dump."""
+    """Run the `beeline` command.
+
+    Its memory, keys included, is never left in a core dump; what it logs never mixes with what it was asked for.
+    """
     with suppress(ValueError, OSError):
         setrlimit(RLIMIT_CORE, (0, 0))
+    configure_logging("warning", "auto")
     sys.exit(app())

@@ -4,6 +4,7 @@ import asyncio
 import json
 import os
 import sys
+import time
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
@@ -69,8 +70,14 @@ async def test_all_accounts_are_checked_and_a_good_one_ends_with_0(
 async def test_the_exit_code_tells_what_failed(tmp_path: Path, sandbox: SandboxServer) -> None:
     spaced = written(tmp_path, sandbox.url, MAIN, api_key=MAIN.api_key + " ")
     code, (document,), _ = await checked(spaced, "main")
-    assert (code, document["failed"]) == (3, ["files"])
+    assert (code, document["failed"]) == (3, ["configuration"])
     assert "ends with a space" in document["lines"][0]["text"]
+    now_ms = int(time.time() * 1000)
+    sandbox.exchange.binance.ban("127.0.0.1", now_ms + 3_600_000)
+    code, (document,), _ = await checked(written(tmp_path, sandbox.url, MAIN), "main")
+    assert (code, document["failed"]) == (5, ["venue"])
+    assert "ip_banned" in document["lines"][2]["text"]
+    sandbox.exchange.binance.ban("127.0.0.1", now_ms)
     sandbox.exchange.add_account(replace(MAIN, can_withdraw=True))
     code, (document,), _ = await checked(written(tmp_path, sandbox.url, MAIN), "main")
     assert (code, document["failed"]) == (1, ["withdraw"])

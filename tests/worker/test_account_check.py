@@ -8,6 +8,7 @@ import pytest
 
 from adapters.sandbox.config import AccountConfig, derive_key
 from adapters.sandbox.fault_rules import FaultKind
+from adapters.signing import Signer
 from adapters.venues import discover
 from tests.virtual_time import VirtualClock, virtual_time
 from tests.worker.builders import BASE_URL, BITRUE, MAIN, an_account
@@ -20,7 +21,11 @@ Tune = Callable[[SandboxSender], None]
 
 
 async def checked(
-    account: Account | None = None, tune: Tune | None = None, *, wall_offset_ms: float = 0.0
+    account: Account | None = None,
+    tune: Tune | None = None,
+    *,
+    wall_offset_ms: float = 0.0,
+    swapped: Signer | None = None,
 ) -> dict[str, Line]:
     """Check an account at a sandbox that a test may have changed; by name of the line."""
     account = account or an_account(MAIN)
@@ -31,7 +36,11 @@ async def checked(
     adapter = discover()[account.venue]
     gateway = Gateway(adapter, BASE_URL, venue, clock, recv_window_ms=5_000, ip_share=1.0)
     checklist = Checklist(
-        account, gateway if account.signer else None, now_ms=clock.wall_ms, own_address="192.0.2.7"
+        account,
+        gateway if account.signer else None,
+        now_ms=clock.wall_ms,
+        own_address="192.0.2.7",
+        swapped=swapped,
     )
     lines = await checklist.run()
     assert [line.name for line in lines] == list(Checklist.NAMES)
@@ -93,7 +102,7 @@ def other_secret(config: AccountConfig) -> Account:
     [
         (revoked, "signature", Fault.KEY, "-2015"),
         (with_key(allowed_ips=("192.0.2.1",)), "signature", Fault.KEY, "-2015"),
-        (with_key(can_read=False), "signature", Fault.KEY, "-2015"),
+        (with_key(can_read=False), "read", Fault.KEY, "may not read"),
         (with_key(can_trade=False), "trade", Fault.KEY, "may not trade"),
         (with_key(can_withdraw=True), "withdraw", Fault.KEY, "can withdraw"),
         (unreachable, "venue", Fault.VENUE, "connection_refused"),
@@ -121,6 +130,19 @@ async def test_a_wrong_secret_is_a_signature_that_is_not_accepted(config: Accoun
     assert "secret" in lines["signature"].advice
     assert "192.0.2.7" in lines["signature"].advice
     assert lines["trade"].verdict is Verdict.SKIPPED
+
+
+@virtual_time
+async def test_key_and_secret_exchanged_are_found_when_that_may_be_tried() -> None:
+    mistaken = an_account(replace(MAIN, api_key=MAIN.secret_key, secret_key=MAIN.api_key))
+    told = (await checked(mistaken))["signature"]
+    assert "--try-swapped" in told.advice
+    found = await checked(mistaken, swapped=an_account(MAIN).signer)
+    assert failed(found) == {"signature": Fault.KEY}
+    assert found["signature"].text == "api_key and secret_key are swapped"
+    not_swapped = await checked(mistaken, revoked, swapped=an_account(MAIN).signer)
+    assert "-2015" in not_swapped["signature"].text
+    assert "--try-swapped" not in not_swapped["signature"].advice
 
 
 @pytest.mark.parametrize(
@@ -161,6 +183,6 @@ async def test_a_key_that_can_withdraw_passes_where_that_is_allowed() -> None:
 async def test_a_refused_account_fails_by_its_files_and_asks_nothing() -> None:
     refused = Account(name="main", venue="binance", base_url=BASE_URL, refused="api_key ends with a space")
     lines = await checked(refused)
-    assert failed(lines) == {"files": Fault.CONFIGURATION}
-    assert lines["files"].text == "api_key ends with a space"
-    assert {line.verdict for name, line in lines.items() if name != "files"} == {Verdict.SKIPPED}
+    assert failed(lines) == {"configuration": Fault.CONFIGURATION}
+    assert lines["configuration"].text == "api_key ends with a space"
+    assert {line.verdict for name, line in lines.items() if name != "configuration"} == {Verdict.SKIPPED}

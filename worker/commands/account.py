@@ -11,7 +11,7 @@ from rich.table import Table
 
 from adapters.venues import discover
 from worker.account_check import Checklist, Fault, Line, Verdict
-from worker.accounts import Account, load_accounts
+from worker.accounts import Account, load_accounts, swapped_signer
 from worker.clock_sync import SystemClock
 from worker.commands.asking import accounts_at_workers, configured, gateway_to, own_address
 from worker.commands.holding import control_of
@@ -58,6 +58,14 @@ def account_check(
     *,
     name: Annotated[str | None, typer.Argument(help="Name of the account.")] = None,
     everything: Annotated[bool, typer.Option("--all", help="Check every account.")] = False,
+    try_swapped: Annotated[
+        bool,
+        typer.Option(
+            "--try-swapped",
+            help="If the venue refuses the key, ask once with key and secret exchanged. "
+            "This sends what stands in secret_key as the key.",
+        ),
+    ] = False,
     json: Annotated[bool, typer.Option("--json", help="Write JSON, one account a line.")] = False,
     settings: Settings,
 ) -> None:
@@ -74,7 +82,7 @@ def account_check(
         stop(Exit.USAGE, "name one account, or give --all")
     failures: set[Exit] = set()
     for account in _chosen(settings, name):
-        lines = run(_check(settings, account))
+        lines = run(_check(settings, account, try_swapped=try_swapped))
         failures |= {_exit_code(line.fault) for line in lines if line.fault is not None}
         if wants_json(asked=json):
             write_json(_check_document(account, lines))
@@ -94,13 +102,15 @@ def _chosen(settings: Settings, name: str | None) -> list[Account]:
     return run(choose())
 
 
-async def _check(settings: Settings, account: Account) -> list[Line]:
+async def _check(settings: Settings, account: Account, *, try_swapped: bool) -> list[Line]:
     now_ms = SystemClock.wall_ms
     address = own_address(account.base_url)
     if account.signer is None:
         return await Checklist(account, None, now_ms=now_ms, own_address=address).run()
+    swapped = swapped_signer(account, discover()) if try_swapped else None
     async with gateway_to(settings, account) as gateway:
-        return await Checklist(account, gateway, now_ms=now_ms, own_address=address).run()
+        checklist = Checklist(account, gateway, now_ms=now_ms, own_address=address, swapped=swapped)
+        return await checklist.run()
 
 
 def _exit_code(fault: Fault) -> Exit:
