@@ -61,6 +61,7 @@ class AccountConfig:
     can_withdraw: bool = False
     allowed_ips: tuple[str, ...] = ()
     balances: Mapping[str, Decimal] = field(default_factory=dict)
+    pays_fees_in_bnb: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

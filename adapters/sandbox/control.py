@@ -15,11 +15,13 @@ import orjson
 from adapters.sandbox.config import AccountConfig, make_account, render_accounts_toml
 from adapters.sandbox.exchange import Exchange
 from adapters.sandbox.faults import FaultCatalogue, FaultKind, FaultRule, every_kind
-from adapters.sandbox.model import Dialect, SandboxReply, SandboxRequest
+from adapters.sandbox.ledger import describe
+from adapters.sandbox.model import ENDED_BY_VENUE, Dialect, OrderStatus, SandboxReply, SandboxRequest
 from adapters.sandbox.public_keys import load_public_key
 from adapters.sandbox.usdm_account import MARGIN_ASSET
 from adapters.sandbox.venue import json_reply
 
+_RULES: Final = ("tick", "step", "min_quantity", "min_notional", "max_quantity", "market_max_quantity")
 PREFIX: Final = "/sandbox/"
 _PAGE: Final = 500
 _LARGEST_PAGE: Final = 10_000
@@ -51,6 +53,7 @@ class Control:
             ("POST", "price"): self._set_price,
             ("POST", "liquidity"): self._set_liquidity,
             ("POST", "symbol"): self._set_symbol,
+            ("POST", "order"): self._end_order,
             ("GET", "limits"): self._limits,
             ("POST", "limits"): self._set_limits,
             ("POST", "bitrue"): self._set_bitrue,
@@ -212,10 +215,23 @@ class Control:
         return {}
 
     def _set_symbol(self, given: dict[str, Any], _now_ms: int) -> Any:
-        _only(given, "symbol", "trading")
-        for market in self._exchange.markets_of(str(given["symbol"])):
+        _only(given, "symbol", "trading", *_RULES)
+        symbol = str(given["symbol"])
+        changes: dict[str, Decimal] = {name: Decimal(str(given[name])) for name in _RULES if name in given}
+        if any(value <= 0 for value in changes.values()):
+            raise ControlError("a rule is above zero")
+        self._exchange.change_rules(symbol, changes)
+        for market in self._exchange.markets_of(symbol) if "trading" in given else ():
             market.is_trading = bool(given["trading"])
         return {}
+
+    def _end_order(self, given: dict[str, Any], now_ms: int) -> Any:
+        _only(given, "account", "client_order_id", "status")
+        status = OrderStatus(given["status"])
+        if status not in ENDED_BY_VENUE:
+            raise ControlError(f"a venue ends an order as {', '.join(sorted(ENDED_BY_VENUE))}")
+        order = self._exchange.end_order(str(given["account"]), str(given["client_order_id"]), status, now_ms)
+        return describe(order)
 
     def _set_limits(self, given: dict[str, Any], now_ms: int) -> Any:
         self._exchange.set_limits(_changed(self._exchange.state.config.limits, given))
@@ -236,7 +252,7 @@ class Control:
 
     def _add_account(self, given: dict[str, Any], _now_ms: int) -> Any:
         known = ("name", "dialect", "public_key", "can_read", "can_trade", "can_withdraw", "allowed_ips")
-        _only(given, *known, "balances")
+        _only(given, *known, "balances", "pays_fees_in_bnb")
         balances = given.get("balances")
         public_key = str(given.get("public_key", ""))
         if public_key:
@@ -254,6 +270,7 @@ class Control:
             if balances is None
             else {name: Decimal(str(free)) for name, free in balances.items()},
         )
+        account = replace(account, pays_fees_in_bnb=bool(given.get("pays_fees_in_bnb", False)))
         self._exchange.add_account(account)
         return {"name": account.name, "api_key": account.api_key, "secret_key": account.secret_key}
 

@@ -27,6 +27,7 @@ from adapters.sandbox.model import (
 )
 
 _FEE_UNIT: Final = Decimal("0.00000001")
+_BNB_DISCOUNT: Final = Decimal("0.75")
 SPOT: Final = frozenset({Dialect.BINANCE, Dialect.BINANCE_US, Dialect.BITRUE})
 _FIRST_ORDER_ID: Final = {
     Dialect.BINANCE: 28,
@@ -81,6 +82,7 @@ class Engine:
         self.wallets: dict[str, Wallet] = {}
         self.maker_fee = maker_fee
         self.taker_fee = taker_fee
+        self.pays_in_bnb: set[str] = set()
         self._next_id = dict(_FIRST_ORDER_ID)
         self._next_trade_id = 1
 
@@ -104,9 +106,9 @@ class Engine:
         self._fill_taker(order, market, matches, moment)
         return order
 
-    def cancel(self, order: Order, venue_ms: int) -> None:
-        """Cancel an open order and release what it locked."""
-        self._close(order, OrderStatus.CANCELED, venue_ms)
+    def cancel(self, order: Order, venue_ms: int, status: OrderStatus = OrderStatus.CANCELED) -> None:
+        """Cancel an open order, or end it another way, and release what it locked."""
+        self._close(order, status, venue_ms)
 
     def set_price(self, symbol: str, price: Decimal, moment: Moment) -> list[Order]:
         """Move a symbol's price; trigger and fill what it reaches, and return those orders."""
@@ -187,7 +189,14 @@ class Engine:
             paid_asset, paid, got_asset, got = market.rules.quote, value, market.rules.base, piece.quantity
         else:
             paid_asset, paid, got_asset, got = market.rules.base, piece.quantity, market.rules.quote, value
-        fee = (got * rate).quantize(_FEE_UNIT, ROUND_DOWN)
+        fee_asset, fee = self._bnb_fee(order.spec.account, market, value * rate) or (
+            got_asset,
+            (got * rate).quantize(_FEE_UNIT, ROUND_DOWN),
+        )
+        if fee_asset == got_asset:
+            got -= fee
+        else:
+            wallet.of(fee_asset).free -= fee
         source = wallet.of(paid_asset)
         if order.reserved:
             released = min(paid, order.reserved)
@@ -195,7 +204,7 @@ class Engine:
             source.locked -= released
         else:
             source.free -= paid
-        wallet.of(got_asset).free += got - fee
+        wallet.of(got_asset).free += got
         order.executed_quantity += piece.quantity
         order.executed_quote += value
         order.fills.append(
@@ -204,12 +213,20 @@ class Engine:
                 price=piece.price,
                 quantity=piece.quantity,
                 fee=fee,
-                fee_asset=got_asset,
+                fee_asset=fee_asset,
                 is_maker=is_maker,
                 at_ms=moment.venue_ms,
             )
         )
         self._next_trade_id += 1
+
+    def _bnb_fee(self, account: str, market: Market, in_quote: Decimal) -> tuple[str, Decimal] | None:
+        """Return a fee in BNB, at a discount, where the account wants that and has enough of it."""
+        bnb = self.markets.get(f"BNB{market.rules.quote}")
+        if account not in self.pays_in_bnb or bnb is None:
+            return None
+        fee = (in_quote * _BNB_DISCOUNT / bnb.price).quantize(_FEE_UNIT, ROUND_DOWN)
+        return ("BNB", fee) if self.wallets[account].of("BNB").free >= fee else None
 
     def _settle_status(self, order: Order, venue_ms: int) -> None:
         if order.executed_quantity and order.remaining <= 0:

@@ -30,7 +30,7 @@ from adapters.sandbox.config import (
     UsdmQuirks,
 )
 from adapters.sandbox.engine import SPOT, Engine, Moment, Wallet
-from adapters.sandbox.model import ZERO, Dialect, Order, SandboxReply, SandboxRequest
+from adapters.sandbox.model import ZERO, Dialect, Order, OrderStatus, SandboxReply, SandboxRequest
 from adapters.sandbox.usdm import BinanceUsdm
 from adapters.sandbox.usdm_account import MARGIN_ASSET, FuturesAccount
 from adapters.sandbox.usdm_engine import Contract, FuturesEngine
@@ -124,6 +124,8 @@ class Exchange:
         self._accounts[account.name] = account
         self.state.accounts[account.name] = account
         self.state.by_key[account.api_key] = account
+        if account.pays_fees_in_bnb:
+            self.engine.pays_in_bnb.add(account.name)
         if account.dialect is Dialect.BINANCE_USDM:
             self.futures.accounts[account.name] = FuturesAccount(account.balances.get(MARGIN_ASSET, ZERO))
         else:
@@ -154,6 +156,20 @@ class Exchange:
                 is_maker = order.fills[0].is_maker
                 self.binance.meter.refund(order.spec.account, moment.venue_ms, is_maker=is_maker)
         return touched
+
+    def end_order(self, account: str, client_order_id: str, status: OrderStatus, now_ms: int) -> Order:
+        """End an open order the way a venue does on its own. Raises `KeyError` when there is none."""
+        for order in self.engine.ledger.open_orders(account):
+            if order.spec.client_order_id == client_order_id:
+                engine = self.futures if order.spec.dialect is Dialect.BINANCE_USDM else self.engine
+                engine.cancel(order, self.clock.venue_ms(now_ms), status)
+                return order
+        raise KeyError(client_order_id)
+
+    def change_rules(self, symbol: str, changes: Mapping[str, Any]) -> None:
+        """Change a symbol's rules on spot and on futures, as venues do while everybody trades."""
+        for market in self.markets_of(symbol):
+            market.rules = replace(market.rules, **changes)
 
     def set_liquidity(self, symbol: str, depth: Decimal, levels: int | None = None) -> None:
         """Set the base quantity of each level of the book. Raises `KeyError` for an unknown symbol."""

@@ -105,7 +105,7 @@ def every_kind(probability: float, *, placements_only: bool = False) -> list[Fau
     429, bans and clock jumps are left out: they hit every request that follows, so a chaos run plans them
     itself.
     """
-    where: dict[str, Any] = {"method": "POST", "path": "*/order"} if placements_only else {}
+    where: dict[str, Any] = {"method": "POST", "path": "*rder"} if placements_only else {}
     left_out = {
         FaultKind.BAN_418,
         FaultKind.CLOCK_JUMP,

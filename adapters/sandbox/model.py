@@ -107,10 +107,13 @@ class OrderStatus(StrEnum):
     FILLED = "FILLED"
     CANCELED = "CANCELED"
     EXPIRED = "EXPIRED"
+    EXPIRED_IN_MATCH = "EXPIRED_IN_MATCH"
     REJECTED = "REJECTED"
 
 
 OPEN_STATUSES: Final = frozenset({OrderStatus.NEW, OrderStatus.PARTIALLY_FILLED})
+ENDED_BY_VENUE: Final = frozenset({OrderStatus.CANCELED, OrderStatus.EXPIRED, OrderStatus.EXPIRED_IN_MATCH})
+"""How a venue, or somebody at its website, may end an order that nobody cancelled here."""
 
 
 class ExpiryReason(StrEnum):

@@ -15,7 +15,8 @@ the catalogue's (`faults.py`) and the control API's (`control.py`):
 | `POST /sandbox/clock` | `skew_ms`, `step_ms`, `drift_ppm` |
 | `POST /sandbox/price` | `symbol`, `price`, `mark_price`: fills and triggers what it reaches |
 | `POST /sandbox/liquidity` | `symbol`, `depth` (base units a level), `levels` |
-| `POST /sandbox/symbol` | `symbol`, `trading` |
+| `POST /sandbox/symbol` | `symbol`, `trading`, and its rules |
+| `POST /sandbox/order` | `account`, `client_order_id`, `status`: ends an order as the venue does |
 | `GET|POST /sandbox/limits` | all limits, or any part of them |
 | `POST /sandbox/bitrue` | Bitrue's behaviour where sources disagree |
 | `POST /sandbox/binance_usdm` | what changed on USD-M futures |

@@ -109,9 +109,9 @@ class FuturesEngine:
         _follow(spec, trigger, watched)
         return order
 
-    def cancel(self, order: Order, venue_ms: int) -> None:
-        """Cancel an open order and release its margin."""
-        self._close(order, OrderStatus.CANCELED, venue_ms)
+    def cancel(self, order: Order, venue_ms: int, status: OrderStatus = OrderStatus.CANCELED) -> None:
+        """Cancel an open order, or end it another way, and release its margin."""
+        self._close(order, status, venue_ms)
 
     def expire(self, venue_ms: int) -> None:
         """End the orders whose good-till date has come."""
