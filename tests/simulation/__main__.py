@@ -10,6 +10,7 @@ from functools import partial
 from itertools import islice
 
 from tests.simulation.run import Result, play, scenario_text, show
+from tests.simulation.scenario import FUTURES_FROM
 
 PROCESSES = 2
 
@@ -19,7 +20,8 @@ def main() -> int:
     options = _options()
     if options.seed is not None:
         return _one(options.seed)
-    seeds = range(options.first, options.first + options.seeds)
+    first = FUTURES_FROM + options.first if options.futures else options.first
+    seeds = range(first, first + options.seeds)
     began_s = time.monotonic()
     totals: Counter[str] = Counter()
     failed: list[Result] = []
@@ -39,6 +41,9 @@ def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.simulation", description=__doc__)
     parser.add_argument("--seeds", type=int, default=200, help="how many seeds to play")
     parser.add_argument("--first", type=int, default=0, help="the first of them")
+    parser.add_argument(
+        "--futures", action="store_true", help="play at futures instead of spot; --first counts from there"
+    )
     parser.add_argument("--seed", type=int, help="play this one and show what happened")
     parser.add_argument("--processes", type=int, default=PROCESSES, help="how many to play at a time")
     return parser.parse_args()

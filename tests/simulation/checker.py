@@ -155,7 +155,7 @@ def _placement_fault(outcome: Outcome, orders: Sequence[Order]) -> str | None:
 def _misreported(outcome: Outcome, order: Order) -> str | None:
     if order.status not in FITTING[outcome["status"]]:
         return f"the ledger shows {order.status}"
-    if outcome["venue_order_id"] not in (None, str(order.order_id)):
+    if outcome["venue_order_id"] not in (None, str(order.order_id), str(order.book_id)):
         return f"the order is {order.order_id}, not {outcome['venue_order_id']}"
     return None
 

@@ -52,6 +52,10 @@ class HostPlan:
     drift_ppm: float
 
 
+FUTURES_FROM: Final = 1_000_000
+"""Seeds from here on play at Binance's futures instead of its spot market, with orders that wait for a trigger."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scenario:
     """Everything about one run that is decided beforehand."""
@@ -74,6 +78,11 @@ class Scenario:
     accidents: tuple[tuple[float, Accident], ...]
     at_points: dict[Accident, float] = field(default_factory=dict)
     most_at_points: int = 0
+
+    @property
+    def is_futures(self) -> bool:
+        """Whether Binance is its futures market here."""
+        return self.seed >= FUTURES_FROM
 
     def random(self, purpose: str) -> Random:
         """Return a source of randomness of its own for each purpose, so that one cannot shift another."""

@@ -14,6 +14,7 @@ from tests.simulation.venues import Venue
 from tests.simulation.wire import Host, Server
 from tests.simulation.workload import Publication
 from tests.virtual_time import START_S, START_WALL_MS
+from worker.accounts import Account
 from worker.app import Worker
 
 
@@ -76,6 +77,7 @@ class Stage:
     scenario: Scenario
     server: Server
     venues: dict[str, Venue]
+    accounts: dict[str, Account]
     machines: list[Machine]
     record: Record
 

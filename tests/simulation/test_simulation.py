@@ -4,9 +4,10 @@ import sys
 from collections import Counter
 
 from tests.simulation.run import play
-from tests.simulation.scenario import Accident
+from tests.simulation.scenario import FUTURES_FROM, Accident
 
 SEEDS = 100
+FUTURES_SEEDS = 20
 
 
 def test_a_hundred_seeds_keep_the_promise_whatever_breaks() -> None:
@@ -21,6 +22,17 @@ def test_a_hundred_seeds_keep_the_promise_whatever_breaks() -> None:
     assert not missing, "accidents that never happened prove nothing"
     assert totals["redeliveries"] > 100
     assert totals["look-ups"] > 100
+
+
+def test_the_promise_is_kept_at_futures_too_with_orders_that_wait_for_a_trigger() -> None:
+    totals: Counter[str] = Counter()
+    failed: list[str] = []
+    for seed in range(FUTURES_FROM, FUTURES_FROM + FUTURES_SEEDS):
+        result = play(seed)
+        totals += result.counts
+        failed += [f"python -m tests.simulation --seed {seed}: {problem}" for problem in result.problems[:3]]
+    assert not failed, "\n".join(failed)
+    assert totals["orders"] > 100
 
 
 def test_a_seed_takes_the_same_course_each_time() -> None:

@@ -18,7 +18,7 @@ from adapters.sandbox.model import Order, SandboxReply, SandboxRequest
 from tests.simulation.loop import Process, SimulationLoop
 from tests.virtual_time import START_S, START_WALL_MS
 
-ORDER_PATHS: Final = ("/order", "/openOrders")
+ORDER_PATHS: Final = ("/order", "/openOrders", "/algoOrder", "/allOpenOrders", "/algoOpenOrders")
 
 
 @dataclass(slots=True, kw_only=True)

@@ -1,7 +1,7 @@
 """What producers publish in a simulation: signals of every kind, on few accounts and symbols so that lanes fill up."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from random import Random
 from typing import Any, Final
@@ -25,13 +25,23 @@ EXCHANGE_ACCOUNTS: Final[dict[str, tuple[AccountConfig, ...]]] = {
     BINANCE: (make_account("main", Dialect.BINANCE), make_account("hedge", Dialect.BINANCE)),
     BITRUE: (make_account("main-bitrue", Dialect.BITRUE), make_account("grid-bitrue", Dialect.BITRUE)),
 }
+FUTURES_ACCOUNTS: Final = EXCHANGE_ACCOUNTS | {
+    BINANCE: tuple(replace(config, dialect=Dialect.BINANCE_USDM) for config in EXCHANGE_ACCOUNTS[BINANCE])
+}
+"""The same names and keys, at Binance's futures instead of its spot market."""
+
 LIMIT_GROUPS: Final = {"main": "desk", "hedge": "desk"}
 """Two keys of one exchange account: they share a shard."""
 
 NOBODY: Final = "nobody"
 
 
-def worker_accounts() -> dict[str, Account]:
+def exchange_accounts(*, is_futures: bool) -> dict[str, tuple[AccountConfig, ...]]:
+    """Return the accounts of each address."""
+    return FUTURES_ACCOUNTS if is_futures else EXCHANGE_ACCOUNTS
+
+
+def worker_accounts(*, is_futures: bool) -> dict[str, Account]:
     """Return the accounts as a worker would have loaded them."""
     return {
         config.name: Account(
@@ -41,7 +51,7 @@ def worker_accounts() -> dict[str, Account]:
             limit_group=LIMIT_GROUPS.get(config.name),
             signer=make_signer(config.api_key, config.secret_key),
         )
-        for base_url, configs in EXCHANGE_ACCOUNTS.items()
+        for base_url, configs in exchange_accounts(is_futures=is_futures).items()
         for config in configs
     }
 
@@ -71,8 +81,9 @@ Fields = dict[str, Any]
 class Producer:
     """Writes the publications of one scenario."""
 
-    def __init__(self, random: Random, *, now_ms: Callable[[float], float]) -> None:
+    def __init__(self, random: Random, *, now_ms: Callable[[float], float], is_futures: bool) -> None:
         self._random, self._now_ms = random, now_ms
+        self._kinds = _KINDS | _FUTURES_KINDS if is_futures else _KINDS
         self._number = 0
         self._placed: list[tuple[str, str, str]] = []
 
@@ -80,7 +91,7 @@ class Producer:
         """Write a signal, and now and then publish it twice."""
         random = self._random
         account = random.choice([config.name for configs in EXCHANGE_ACCOUNTS.values() for config in configs])
-        kind, make = random.choices([*_KINDS], weights=[*_KINDS.values()])[0]
+        kind, make = random.choices([*self._kinds], weights=[*self._kinds.values()])[0]
         self._number += 1
         fields = {"signal_id": f"s-{self._number:03d}", "account": account} | make(self, account, at_s)
         account = fields["account"]
@@ -165,6 +176,17 @@ class Producer:
     def _cancel_all(self, account: str, at_s: float) -> Fields:
         return {"action": "cancel_all", "symbol": self._random.choice(SYMBOLS)}
 
+    def _stop(self, account: str, at_s: float) -> Fields:
+        """A stop or a take-profit that moves of the price may reach; Bitrue has none."""
+        if "bitrue" in account:
+            return self._order("market")
+        kind = self._random.choice(("stop_loss", "take_profit", "stop_loss_limit"))
+        fields = self._order(kind)
+        is_above = (fields["side"] == "buy") is (kind != "take_profit")
+        percent = self._random.choice((0.5, 1, 2)) * (1 if is_above else -1)
+        price = str((PRICES[fields["symbol"]] * (1 + Decimal(str(percent)) / 100)).quantize(Decimal("0.01")))
+        return fields | {"stop_price": price} | ({"price": price} if kind == "stop_loss_limit" else {})
+
     def _too_large(self, account: str, at_s: float) -> Fields:
         return self._order("market", quantity="9000")
 
@@ -193,6 +215,9 @@ _KINDS: Final[dict[tuple[str, Callable[[Producer, str, float], Fields]], int]] =
     ("invalid", Producer._invalid): 1,
     ("nobody's", Producer._stray): 1,
     ("without an id", Producer._no_id): 1,
+}
+_FUTURES_KINDS: Final[dict[tuple[str, Callable[[Producer, str, float], Fields]], int]] = {
+    ("stop", Producer._stop): 25,
 }
 
 

@@ -31,6 +31,7 @@ from tests.simulation.workload import (
     LIMIT_GROUPS,
     Producer,
     Publication,
+    exchange_accounts,
     worker_accounts,
 )
 from tests.virtual_time import START_S, START_WALL_MS
@@ -47,7 +48,6 @@ LONGEST_DELAY_S: Final = 32.0
 """How long after the last signal a producer may still publish one again."""
 
 NAMES: Final = Names(namespace="beeline", shards=SHARDS)
-ACCOUNTS: Final = worker_accounts()
 ACCOUNT_OF_KEY: Final = {
     config.api_key: config.name for configs in EXCHANGE_ACCOUNTS.values() for config in configs
 }
@@ -71,6 +71,7 @@ class World:
             scenario=scenario,
             server=server,
             venues={url: _venue(loop, scenario, number, url) for number, url in enumerate((BINANCE, BITRUE))},
+            accounts=worker_accounts(is_futures=scenario.is_futures),
             machines=[
                 Machine(
                     host=Host(f"w{number}"),
@@ -94,7 +95,7 @@ class World:
         """Play the scenario to its end."""
         stage, scenario = self.stage, self.stage.scenario
         self._broker.declare(NAMES)
-        for name in ACCOUNTS:
+        for name in stage.accounts:
             self._broker.bind(NAMES.signals_queue(shard_of(name)), NAMES.signals, name)
         for machine, plan in zip(stage.machines, scenario.hosts, strict=True):
             stage.later(plan.joins_at_s, self._start, machine)
@@ -115,7 +116,9 @@ class World:
 
     def _schedule_signals(self, scenario: Scenario) -> None:
         random = scenario.random("producer")
-        producer = Producer(random, now_ms=lambda at_s: START_WALL_MS + at_s * 1000)
+        producer = Producer(
+            random, now_ms=lambda at_s: START_WALL_MS + at_s * 1000, is_futures=scenario.is_futures
+        )
         times = sorted(random.uniform(0.5, scenario.span_s) for _ in range(scenario.signals))
         if scenario.burst_s is not None:
             times = [scenario.burst_s + at_s / scenario.span_s for at_s in times]
@@ -208,7 +211,7 @@ class World:
     async def _program(self, machine: Machine, process: Process) -> None:
         """The process itself."""
         worker = machine.worker = Worker(
-            _settings(machine, self.stage), ACCOUNTS, ports=self._ports(machine, process)
+            _settings(machine, self.stage), self.stage.accounts, ports=self._ports(machine, process)
         )
         try:
             await worker.run()
@@ -301,7 +304,8 @@ def shard_of(account: str) -> int:
 
 def _venue(loop: SimulationLoop, scenario: Scenario, number: int, url: str) -> Venue:
     now_ms = int(true_ms(loop))
-    exchange = Exchange(default_config(EXCHANGE_ACCOUNTS[url]), scenario.random(f"exchange {url}"))
+    accounts = exchange_accounts(is_futures=scenario.is_futures)[url]
+    exchange = Exchange(default_config(accounts), scenario.random(f"exchange {url}"))
     exchange.state.visibility_lag_ms = scenario.visibility_lag_ms
     exchange.clock.set_skew(scenario.venue_skew_ms[number], now_ms)
     exchange.clock.set_drift(scenario.venue_drift_ppm[number], now_ms)
