@@ -262,3 +262,24 @@ def _within(value: Decimal | None, precision: int | None) -> Decimal | None:
         return value
     cut = value.quantize(Decimal(1).scaleb(-precision), ROUND_DOWN, EXACT)
     return cut if cut == value else value
+
+
+def state_rule(code: str, rules: SymbolRules) -> str | None:
+    """Say what a rule of a symbol allows, for an order that only the venue could measure it on."""
+    match code:
+        case "filter_price_filter":
+            return _range("prices", price_grid(rules))
+        case "filter_lot_size":
+            return _range("quantities", lot_grid(rules))
+        case "filter_market_lot_size":
+            return _range("quantities of market orders", market_lot_grid(rules))
+        case "filter_min_notional" | "filter_notional":
+            return _range("price times quantity", Grid(low=rules.min_notional, high=rules.max_notional))
+        case _:
+            return None
+
+
+def _range(what: str, grid: Grid) -> str | None:
+    bounds = (("from", grid.low), ("to", grid.high), ("in steps of", grid.step))
+    parts = [f"{word} {plain(bound)}" for word, bound in bounds if bound is not None]
+    return f"the symbol takes {what} {' '.join(parts)}" if parts else None

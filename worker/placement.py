@@ -10,7 +10,8 @@ from decimal import Decimal
 from typing import Final
 
 from adapters.errors import Landed, Retry, Scope, VenueError, refusal
-from adapters.model import Absent, ExecutionReport, Found, Order, Refused, TimeInForce, Verdict
+from adapters.filters import state_rule
+from adapters.model import Absent, ExecutionReport, Found, Order, Refused, SymbolRules, TimeInForce, Verdict
 from worker.core.outcome import Settlement, Status, client_order_id
 from worker.core.resolution import (
     Answered,
@@ -73,6 +74,7 @@ class Placement:
         )
         while not isinstance(step, Settle):
             case, step = await self._take(case, step)
+        step = replace(step, settlement=await self._name_the_rule(step.settlement))
         if step.settlement.report is not None:
             trade.told.tell(step.settlement.report.venue_order_id, self._order.client_order_id)
         return step.settlement, self._order
@@ -164,6 +166,22 @@ class Placement:
         if self._earliest_stamp_ms is not None and trade.execution.suspect_until_ms is None:
             return int(self._earliest_stamp_ms)
         return int(trade.venue_time_of(trade.execution.earliest_ms) - SINCE_SLACK_MS)
+
+    async def _name_the_rule(self, settlement: Settlement) -> Settlement:
+        """Add what a rule allows to a refusal by it: the order passed the rules known here, so they are read again."""
+        error, trade = settlement.error, self._trade
+        if error is None or error.venue_code is None or error.detail or not error.code.startswith("filter_"):
+            return settlement
+        try:
+            rules = await trade.in_time(trade.gateway.symbol_rules(self._signal.symbol))
+        except TooLateError:
+            return settlement
+        if not isinstance(rules, SymbolRules):
+            return settlement
+        broken = trade.adapter.prepare(self._order, rules, None)
+        known = broken.detail if isinstance(broken, VenueError) else None
+        detail = known or state_rule(error.code, rules)
+        return replace(settlement, error=replace(error, detail=detail))
 
     def _advance(self, case: Case, fact: Answered | Sighted) -> tuple[Case, Step]:
         if isinstance(fact, Answered) and _breaks_a_rule(fact.verdict):

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from adapters.errors import VenueError
-from adapters.filters import Grid, check_filters, to_base, without_idle_zeros
+from adapters.filters import Grid, check_filters, state_rule, to_base, without_idle_zeros
 from adapters.model import Order, Side, SymbolRules
 from tests.adapters.builders import a_market_order, an_order, some_rules
 
@@ -243,3 +243,19 @@ def test_zeros_behind_the_precision_go_and_all_other_digits_stay() -> None:
         "1.234",
     ]
     assert without_idle_zeros(written, rules) is written
+
+
+@pytest.mark.parametrize(
+    ("code", "said"),
+    [
+        ("filter_lot_size", "the symbol takes quantities from 0.001 in steps of 0.001"),
+        ("filter_price_filter", "the symbol takes prices to 9"),
+        ("filter_min_notional", "the symbol takes price times quantity from 5"),
+        ("filter_market_lot_size", None),
+        ("filter_max_num_orders", None),
+    ],
+)
+def test_a_rule_is_stated_as_far_as_it_is_known(code: str, said: str | None) -> None:
+    step = Decimal("0.001")
+    rules = some_rules(min_quantity=step, step_size=step, max_price=Decimal(9), min_notional=Decimal(5))
+    assert state_rule(code, rules) == said

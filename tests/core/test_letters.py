@@ -61,7 +61,7 @@ def a_letter(
         ({"beeline-reason": "not JSON"}, "not JSON"),
         (
             {"x-death": [DEATH]},
-            "delivered too often without an answer: it may be what kills workers (beeline.signals.03)",
+            "delivered too often, never answered (beeline.signals.03)",
         ),
         ({"x-death": [{"reason": "expired"}]}, "expired in its queue"),
         ({"x-death": [{"reason": "new in 5.0"}]}, "new in 5.0"),

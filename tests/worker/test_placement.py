@@ -1,6 +1,8 @@
 """Placing after a first attempt that the venue refused for its stamp."""
 
 import asyncio
+from dataclasses import replace
+from decimal import Decimal
 
 import pytest
 
@@ -54,3 +56,16 @@ async def test_a_refusal_by_a_rule_of_the_venue_has_the_rules_read_again() -> No
         codes = [(await rig.outcome(a_signal(f"s-{number}")))["error"]["code"] for number in (2, 3, 4)]
         assert codes == ["market_closed", "symbol_not_trading", "symbol_not_trading"]
         assert rig.venue.sent("POST", "order") == 2
+
+
+@virtual_time
+async def test_a_refusal_by_a_rule_that_changed_names_what_the_rule_allows_now() -> None:
+    async with a_rig() as rig:
+        await rig.outcome(a_signal())
+        await asyncio.sleep(60)
+        for market in rig.venue.exchange.markets_of("BTCUSDT"):
+            market.rules = replace(market.rules, step=Decimal("0.1"), min_quantity=Decimal("0.1"))
+        outcome = await rig.outcome(a_signal("s-2"))
+        assert (outcome["status"], outcome["attempts"]) == ("rejected", 1)
+        assert (outcome["error"]["code"], outcome["error"]["venue_code"]) == ("filter_lot_size", -1013)
+        assert "below the minimum 0.10000000; the nearest allowed value is 0.10000000" in outcome["error"]["hint"]

@@ -33,7 +33,7 @@ _BROKER_HEADERS: Final = (
     "x-acquired-count",
 )
 _WHY_THE_BROKER: Final = {
-    "delivery_limit": "delivered too often without an answer: it may be what kills workers",
+    "delivery_limit": "delivered too often, never answered",
     "expired": "expired in its queue",
     "maxlen": "its queue was full",
     "rejected": "rejected by a consumer",
