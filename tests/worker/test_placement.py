@@ -68,4 +68,7 @@ async def test_a_refusal_by_a_rule_that_changed_names_what_the_rule_allows_now()
         outcome = await rig.outcome(a_signal("s-2"))
         assert (outcome["status"], outcome["attempts"]) == ("rejected", 1)
         assert (outcome["error"]["code"], outcome["error"]["venue_code"]) == ("filter_lot_size", -1013)
-        assert "below the minimum 0.10000000; the nearest allowed value is 0.10000000" in outcome["error"]["hint"]
+        assert (
+            "below the minimum 0.10000000; the nearest allowed value is 0.10000000"
+            in outcome["error"]["hint"]
+        )
