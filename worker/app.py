@@ -29,9 +29,11 @@ from worker.core.shards import Names
 from worker.dispatcher import Dispatcher, Execution
 from worker.epoch import lease_s
 from worker.gauges import publish_gauges, watch_loop
+from worker.greeting import greet
 from worker.hand_over import HandOver
 from worker.keys import Keys
 from worker.lane import Lanes
+from worker.logs import Threshold
 from worker.ports import Ports
 from worker.publisher import Publisher
 from worker.report import Report
@@ -83,6 +85,7 @@ class Worker:
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self.stop)
         loop.add_signal_handler(signal.SIGHUP, self._book.reload)
+        greet(self._settings, self._book)
         await self.run(serve_status=True)
 
     async def run(self, *, serve_status: bool = False) -> None:
@@ -257,7 +260,7 @@ async def _first(*waits: Awaitable[object]) -> None:
             task.cancel()
 
 
-async def run_worker(settings: Settings, *, burst: bool) -> None:
+async def run_worker(settings: Settings, threshold: Threshold, *, burst: bool) -> None:
     """Run one worker to its end.
 
     Raises:
@@ -270,4 +273,5 @@ async def run_worker(settings: Settings, *, burst: bool) -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(20_000, 20, 50)
+    threshold.follow_signals(asyncio.get_running_loop())
     await Worker(settings, accounts, burst=burst).serve()

@@ -12,11 +12,22 @@ from typing import Annotated
 
 import typer
 
-from worker.commands import account, dead_letters, explaining, fate, holding, looking, outcomes, send, serving
+from worker.commands import (
+    account,
+    dead_letters,
+    explaining,
+    fate,
+    holding,
+    looking,
+    outcomes,
+    send,
+    serving,
+    settings,
+)
 from worker.commands.options import examples, paragraphs
 from worker.commands.shell import Exit
 from worker.demo import command as demonstration
-from worker.telemetry import configure_logging
+from worker.logs import configure_logging
 
 __all__ = ["Exit", "app", "main"]
 
@@ -67,6 +78,7 @@ for command, its_examples in (
     (holding.release, holding.RELEASE_EXAMPLES),
     (holding.holds, holding.HOLDS_EXAMPLES),
     (looking.schema, looking.SCHEMA_EXAMPLES),
+    (settings.settings, settings.EXAMPLES),
 ):
     app.command(help=paragraphs(command), epilog=its_examples)(command)
 app.command(

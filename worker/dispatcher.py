@@ -35,6 +35,7 @@ from worker.core.outcome import (
 )
 from worker.core.shards import Names
 from worker.core.signals import BadSignal, Signal, Unanswerable, read_signal
+from worker.core.tracing import TRACEPARENT, read_traceparent, trace_id
 from worker.core.validity import LONGEST_VALIDITY_MS, published_ms
 from worker.journal import Journal
 from worker.publisher import Publisher
@@ -174,11 +175,7 @@ class Dispatcher:
         created_ms = self._created_ms(delivery)
         execution = Execution(
             signal=request,
-            journey=Journey(
-                received_s=delivery.received_s,
-                queued_ms=max(0.0, delivery.received_ms - created_ms),
-                redelivered=delivery.redelivered,
-            ),
+            journey=_journey(delivery, created_ms),
             deliveries=[delivery],
             created_ms=created_ms,
             earliest_ms=self._earliest_ms(delivery, created_ms),
@@ -237,10 +234,7 @@ class Dispatcher:
             content_hash=request.content_hash,
             client_order_id=None,
         )
-        queued_ms = max(0.0, delivery.received_ms - self._created_ms(delivery))
-        journey = Journey(
-            received_s=delivery.received_s, queued_ms=queued_ms, redelivered=delivery.redelivered
-        )
+        journey = _journey(delivery, self._created_ms(delivery))
         outcome = self._build(subject, settlement, journey)
         if code == "signal_id_conflict":
             self._spawn(self._answer(outcome, [delivery], remember=False))
@@ -339,9 +333,9 @@ class Dispatcher:
         self, outcome: Outcome, shard: int | None, cause: Message, *, routing_key: str | None = None
     ) -> Message:
         headers: dict[str, object] = {HASH_HEADER: outcome.content_hash}
-        traceparent = cause.headers.get("traceparent")
-        if isinstance(traceparent, str):
-            headers["traceparent"] = traceparent
+        traceparent = read_traceparent(cause.headers)
+        if traceparent is not None:
+            headers[TRACEPARENT] = traceparent
         fits = len(outcome.signal_id.encode()) <= MAX_CORRELATION_BYTES
         return Message(
             body=outcome.body,
@@ -391,3 +385,13 @@ class Dispatcher:
     def _check_idle(self) -> None:
         if not self._running and not self._answering:
             self._idle.set()
+
+
+def _journey(delivery: Delivery, created_ms: float) -> Journey:
+    """Begin to count what a signal goes through."""
+    return Journey(
+        received_s=delivery.received_s,
+        queued_ms=max(0.0, delivery.received_ms - created_ms),
+        redelivered=delivery.redelivered,
+        trace_id=trace_id(delivery.message.headers),
+    )

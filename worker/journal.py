@@ -48,6 +48,7 @@ class Journal:
             status=outcome.status.value,
             code=outcome.code,
             client_order_id=subject.client_order_id,
+            trace_id=journey.trace_id,
             attempts=journey.attempts,
             lookups=journey.lookups,
             redelivered=journey.redelivered,

@@ -1,17 +1,12 @@
-"""What the worker tells about itself: Prometheus metrics and structured logs.
+"""What happens in the worker, counted for Prometheus where it happens; `gauges.py` reads what is.
 
 Labels are bounded: venues, statuses and codes are ours, accounts are the configured ones by name, and
-whatever else a producer wrote is counted under `other`. No key, secret, signature or URL is ever a label or a
-log field.
+whatever else a producer wrote is counted under `other`. No key, secret, signature or URL is ever a label.
 """
 
-import logging
-import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any, Final, Literal
+from typing import Final
 
-import orjson
-import structlog
 from prometheus_client import (
     CollectorRegistry,
     Counter,
@@ -152,47 +147,3 @@ class _Readings:
     def _family(self) -> CounterMetricFamily | GaugeMetricFamily:
         kind = CounterMetricFamily if self._name.endswith("_total") else GaugeMetricFamily
         return kind(self._name, self._text, labels=self._labels)
-
-
-# --- Logs -------------------------------------------------------------------------------------------------------------
-
-LogFormat = Literal["auto", "json", "console"]
-
-
-def configure_logging(level: str, form: LogFormat) -> None:
-    """Write logs to standard error: JSON lines on a pipe, aligned and coloured on a terminal."""
-    number = logging.getLevelNamesMapping()[level.upper()]
-    as_json = form == "json" or (form == "auto" and not sys.stderr.isatty())
-    shared: list[Any] = [
-        structlog.contextvars.merge_contextvars,
-        structlog.processors.add_log_level,
-        structlog.processors.TimeStamper(fmt="iso", utc=True),
-    ]
-    if as_json:
-        renderer: list[Any] = [
-            structlog.processors.format_exc_info,
-            structlog.processors.JSONRenderer(_dumps),
-        ]
-    else:
-        # Plain tracebacks: the default ones show the variables of each frame, keys and signed URLs among them.
-        plain = structlog.dev.plain_traceback
-        renderer = [structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), exception_formatter=plain)]
-    factory = (
-        structlog.BytesLoggerFactory(sys.stderr.buffer)
-        if as_json
-        else structlog.PrintLoggerFactory(sys.stderr)
-    )
-    structlog.configure(
-        processors=[*shared, *renderer],
-        wrapper_class=structlog.make_filtering_bound_logger(number),
-        logger_factory=factory,
-        cache_logger_on_first_use=True,
-    )
-    # Client libraries report every lost connection at length; the worker says itself what follows from it.
-    logging.basicConfig(level=logging.CRITICAL, stream=sys.stderr)
-    for name in ("aiormq", "aio_pika", "asyncio"):
-        logging.getLogger(name).setLevel(logging.CRITICAL)
-
-
-def _dumps(event: Mapping[str, Any], **_: object) -> bytes:
-    return orjson.dumps(event, default=str)

@@ -30,7 +30,7 @@ async def test_a_market_order_is_filled_on_both_venues(rig: Rig) -> None:
 
 
 async def test_the_outcome_message_carries_the_contract_s_properties(rig: Rig) -> None:
-    await rig.start_worker()
+    worker = await rig.start_worker()
     await rig.follow_outcomes()
     reply_queue = await rig.channel.declare_queue(exclusive=True)
     trace = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
@@ -42,6 +42,8 @@ async def test_the_outcome_message_carries_the_contract_s_properties(rig: Rig) -
     assert message.correlation_id == asked["signal_id"]
     assert message.delivery_mode == aio_pika.DeliveryMode.PERSISTENT
     assert message.headers["traceparent"] == trace
+    (line,) = worker.said("signal settled")
+    assert line["trace_id"] == trace.split("-")[1]
     shard, account, status = (message.routing_key or "").split(".")
     assert (len(shard), account, status) == (2, "main", "filled")
     async with asyncio.timeout(30), reply_queue.iterator() as replies:

@@ -12,6 +12,8 @@ from tests.virtual_time import settled, virtual_time
 from tests.worker.builders import a_cancel, a_limit, a_signal
 from tests.worker.fakes import Rig, a_rig
 
+TRACE = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+
 
 def same_answer(one: dict[str, Any], other: dict[str, Any]) -> bool:
     return orjson.dumps(one) == orjson.dumps(other)
@@ -64,12 +66,12 @@ async def test_a_cancel_waits_for_all_answers_before_it_also_when_they_are_confi
 @virtual_time
 async def test_an_outcome_is_published_as_the_contract_says() -> None:
     async with a_rig() as rig:
-        await rig.outcome(a_signal(), headers={"traceparent": "00-aa-bb-01"})
+        await rig.outcome(a_signal(), headers={"traceparent": TRACE})
         (published,) = rig.link.published
         message = published.message
         assert (published.exchange, message.routing_key) == ("beeline.outcomes", "01.main.filled")
         assert (message.type, message.correlation_id) == ("outcome.v1", "s-1")
-        assert message.headers["traceparent"] == "00-aa-bb-01"
+        assert message.headers["traceparent"] == TRACE
         assert message.headers["beeline-content-hash"]
         assert message.timestamp is not None
 

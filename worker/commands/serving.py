@@ -15,8 +15,8 @@ from worker.app import run_worker
 from worker.commands.options import CONNECTION, examples, takes_settings
 from worker.commands.shell import Exit, output, run, stop, wants_json, write_json
 from worker.core.shards import Names
+from worker.logs import configure_logging
 from worker.settings import Settings
-from worker.telemetry import configure_logging
 from worker.topology import bind_accounts, declare
 
 WORKER_EXAMPLES = examples(
@@ -45,10 +45,10 @@ def worker(
 
     Any number of workers may share a namespace. SIGTERM or Ctrl-C drains: what was sent comes to its end, the
     rest stays queued for the others. SIGHUP reads the accounts again, which also happens by itself when their
-    files change.
+    files change. SIGUSR1 logs everything, SIGUSR2 goes back to the level that is set.
     """
-    configure_logging(settings.log_level, settings.log_format)
-    run(run_worker(settings, burst=burst))
+    threshold = configure_logging(settings.log_level, settings.log_format)
+    run(run_worker(settings, threshold, burst=burst))
 
 
 @takes_settings(*CONNECTION, "shards", "accounts")

@@ -1,0 +1,94 @@
+"""The log: JSON on a pipe, readable on a terminal, and a level that can be moved while it runs."""
+
+import io
+import json
+from contextlib import redirect_stderr
+
+import pytest
+import structlog
+from typing_extensions import override
+
+from worker.logs import LogFormat, Threshold, configure_logging
+
+
+class Pipe(io.TextIOWrapper):
+    """Standard error as a pipe."""
+
+    def __init__(self) -> None:
+        self.bytes = io.BytesIO()
+        super().__init__(self.bytes, encoding="utf-8", write_through=True)
+
+    def lines(self) -> list[str]:
+        return self.bytes.getvalue().decode().splitlines()
+
+
+class Terminal(Pipe):
+    @override
+    def isatty(self) -> bool:
+        return True
+
+
+def logging_to(stream: Pipe, level: str, form: LogFormat = "auto") -> Threshold:
+    with redirect_stderr(stream):
+        return configure_logging(level, form)
+
+
+@pytest.fixture
+def pipe() -> Pipe:
+    return Pipe()
+
+
+def say_everything() -> None:
+    log = structlog.get_logger("test")
+    for level in ("debug", "info", "warning", "error"):
+        getattr(log, level)(f"a line of {level}", number=1)
+
+
+def said(pipe: Pipe) -> list[str]:
+    return [json.loads(line)["event"] for line in pipe.lines()]
+
+
+def test_lines_on_a_pipe_are_json(pipe: Pipe) -> None:
+    logging_to(pipe, "info")
+    say_everything()
+    first = json.loads(pipe.lines()[0])
+    assert first.keys() == {"event", "level", "timestamp", "number"}
+    assert (first["event"], first["level"], first["number"]) == ("a line of info", "info", 1)
+
+
+def test_lines_on_a_terminal_are_for_people() -> None:
+    terminal = Terminal()
+    logging_to(terminal, "info")
+    say_everything()
+    assert len(terminal.lines()) == 3
+    assert "\x1b[" in terminal.lines()[0]
+    assert "a line of info" in terminal.lines()[0]
+
+
+@pytest.mark.parametrize(("level", "lines"), [("debug", 4), ("info", 3), ("warning", 2), ("error", 1)])
+def test_what_is_below_the_level_is_not_written(pipe: Pipe, level: str, lines: int) -> None:
+    logging_to(pipe, level)
+    say_everything()
+    assert len(pipe.lines()) == lines
+
+
+def test_the_level_can_be_moved_for_loggers_that_are_in_use(pipe: Pipe) -> None:
+    threshold = logging_to(pipe, "error")
+    say_everything()
+    threshold.show_everything()
+    say_everything()
+    threshold.restore()
+    say_everything()
+    everything = [f"a line of {level}" for level in ("debug", "info", "warning", "error")]
+    told = [event for event in said(pipe) if event.startswith("a line")]
+    assert told == ["a line of error", *everything, "a line of error"]
+
+
+def test_an_error_is_written_with_its_trace(pipe: Pipe) -> None:
+    logging_to(pipe, "info")
+    try:
+        int("broken")
+    except ValueError:
+        structlog.get_logger("test").exception("something failed")
+    (line,) = pipe.lines()
+    assert "ValueError: invalid literal" in json.loads(line)["exception"]
