@@ -13,6 +13,7 @@ from adapters.sandbox.binance_params import check_form, check_time
 from adapters.sandbox.config import LimitConfig
 from adapters.sandbox.engine import Moment
 from adapters.sandbox.model import Dialect, Refusal, SandboxReply, SandboxRequest
+from adapters.sandbox.usdm_account_calls import UsdmAccountCalls
 from adapters.sandbox.usdm_algo_calls import UsdmAlgoCalls
 from adapters.sandbox.usdm_calls import UsdmCalls, refusal
 from adapters.sandbox.usdm_endpoints import ENDPOINTS
@@ -50,7 +51,7 @@ class BinanceUsdm:
     def __init__(self, state: VenueState) -> None:
         self._state = state
         self.meter = UsdmMeter(state.config.limits, state.violations)
-        calls = (UsdmCalls(state, self.meter), UsdmAlgoCalls(state, self.meter))
+        calls = [kind(state, self.meter) for kind in (UsdmCalls, UsdmAlgoCalls, UsdmAccountCalls)]
         self._handlers = {
             name: next(getattr(owner, name) for owner in calls if hasattr(owner, name))
             for name in {endpoint.handler for endpoint in ENDPOINTS.values()}
