@@ -1,7 +1,7 @@
 """Values that most adapter tests need, and a driver for flows."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from decimal import Decimal
 from typing import TypeVar
@@ -87,6 +87,17 @@ def run(flow: Flow[T], *answers: Answer) -> tuple[T, list[Call]]:
         assert not remaining, f"not asked for: {remaining}"
         result: T = stop.value
         return result, calls
+
+
+def answered_by(flow: Flow[T], answer: Callable[[Call], Answer]) -> T:
+    """Drive a flow with answers that depend on what it asks."""
+    try:
+        call = next(flow)
+        while True:
+            call = flow.send(answer(call))
+    except StopIteration as stop:
+        result: T = stop.value
+        return result
 
 
 def shown(calls: Sequence[Call]) -> list[str]:
