@@ -59,6 +59,7 @@ class Connections:
         self.epochs = 0
         self.connected: Counter[str] = Counter({CONSUMING: 0, PUBLISHING: 0})
         self.consuming: Link | None = None
+        self._bound: frozenset[tuple[str, int]] = frozenset()
 
     @property
     def is_consuming(self) -> bool:
@@ -91,8 +92,10 @@ class Connections:
 
     async def _bind(self, link: Link) -> None:
         """Route accounts to their shards, as far as this user may."""
+        shards = self._book.shards(self._names)
         try:
-            await self._ports.bind_accounts(link, self._names, self._book.shards(self._names))
+            await self._ports.bind_accounts(link, self._names, shards, known=self._bound)
+            self._bound = frozenset(shards)
         except TopologyError as error:
             log.warning("accounts not bound; signals of new ones are not routed here", reason=str(error))
 

@@ -1,7 +1,7 @@
 """Everything of the worker that touches the world, so that a simulation can put its own in place."""
 
 import random
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -27,5 +27,5 @@ class Ports:
     transport: Callable[[float], VenueTransport] = Transport
     dial: Callable[..., Awaitable[Link]] = dial
     declare: Callable[[Any, Names], Awaitable[None]] = declare
-    bind_accounts: Callable[[Any, Names, Iterable[tuple[str, int]]], Awaitable[None]] = bind_accounts
+    bind_accounts: Callable[..., Awaitable[None]] = bind_accounts
     jitter: Callable[[float, float], float] = random.uniform

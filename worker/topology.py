@@ -6,7 +6,7 @@ an empty queue, because the broker compares such arguments for us: another numbe
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Any, Final
 
 from aio_pika import ExchangeType
@@ -132,18 +132,32 @@ async def _exists(link: AmqpLink, queue: str) -> bool:
     return True
 
 
-async def bind_accounts(link: AmqpLink, names: Names, shards: Iterable[tuple[str, int]]) -> None:
-    """Bind accounts to their shards, as far as permitted.
+async def bind_accounts(
+    link: AmqpLink,
+    names: Names,
+    shards: Iterable[tuple[str, int]],
+    *,
+    known: Collection[tuple[str, int]] = (),
+) -> None:
+    """Bind accounts to their shards and to no others, as far as permitted.
+
+    An account moves when its limit group changes. Were it bound to two shards, each of its signals would reach two
+    owners and become two orders; so it is unbound from all others first, and a signal that comes in between is told
+    that nobody knows its account.
 
     Args:
         link: the connection to use.
         names: the namespace.
         shards: account names with their shard.
+        known: those of them that are bound to no other shard for sure, which saves a request for each shard.
     """
     channel = await link.open_channel()
     underlay = await channel.get_underlay_channel()
     try:
         for account, shard in shards:
+            others = () if (account, shard) in known else set(range(names.shards)) - {shard}
+            for other in others:
+                await guarded(underlay.queue_unbind(names.signals_queue(other), names.signals, account))
             await guarded(underlay.queue_bind(names.signals_queue(shard), names.signals, account))
         await guarded(channel.close())
     except RefusedError as error:

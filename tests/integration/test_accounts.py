@@ -9,6 +9,9 @@ import orjson
 
 from adapters.sandbox.config import AccountConfig, derive_key, make_account, render_accounts_toml
 from tests.integration.rig import Rig
+from worker.amqp import Message, dial
+from worker.core.shards import Names
+from worker.topology import bind_accounts, declare
 
 MAIN, SECOND, NEW = make_account("main"), make_account("second"), make_account("new")
 RENEWED = replace(MAIN, api_key=derive_key(1, "main", "api"), secret_key=derive_key(1, "main", "secret"))
@@ -83,6 +86,24 @@ async def test_accounts_are_added_and_removed_while_signals_flow(rig: Rig) -> No
     # What was sent before its account was removed is still found out.
     assert (await rig.outcome(held["signal_id"]))["status"] == "filled"
     assert len(await rig.ledger()) == 2
+
+
+async def test_an_account_that_moves_to_another_shard_leaves_the_old_one(rig: Rig) -> None:
+    names = Names(shards=3)
+    link = await dial(rig.amqp_url, heartbeat=5, name="test")
+    await declare(link, names)
+    line = await link.open_line(confirms=True)
+    for shards, known in (
+        ([("main", 0), ("second", 1)], ()),
+        ([("main", 2), ("second", 1)], [("main", 0), ("second", 1)]),
+        ([("main", 1), ("second", 1)], ()),
+    ):
+        await bind_accounts(link, names, shards, known=known)
+        for account, _ in shards:
+            await line.publish(names.signals, Message(body=b"{}", routing_key=account))
+    counted = [await line.ping(names.signals_queue(shard)) for shard in range(3)]
+    await link.close()
+    assert counted == [1, 4, 1]
 
 
 async def test_a_quarantine_is_seen_everywhere_and_ends_with_an_operators_release(rig: Rig) -> None:

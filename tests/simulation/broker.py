@@ -243,6 +243,12 @@ class Broker:
         if (queue, key) not in bindings:
             bindings.append((queue, key))
 
+    def unbind(self, queue: str, exchange: str, key: str) -> None:
+        """Take a binding away; one that is not there is no error."""
+        bindings = self._exchanges[exchange].bindings
+        if (queue, key) in bindings:
+            bindings.remove((queue, key))
+
     def destinations(self, exchange: str, key: str) -> list[str]:
         """Return the queues and streams that a message goes to."""
         if exchange == "":

@@ -1,7 +1,7 @@
 """The worker's `Link` and `Line` over simulated connections, and its ports for declaring and binding."""
 
 import asyncio
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any
 
 from tests.simulation.broker import Consumer, Stream
@@ -199,12 +199,21 @@ async def declare(link: SimLink, names: Names) -> None:
     await _at_broker(link, lambda: broker.declare(names))
 
 
-async def bind_accounts(link: SimLink, names: Names, shards: Iterable[tuple[str, int]]) -> None:
-    """Bind accounts to their shards."""
+async def bind_accounts(
+    link: SimLink,
+    names: Names,
+    shards: Iterable[tuple[str, int]],
+    *,
+    known: Collection[tuple[str, int]] = (),
+) -> None:
+    """Bind accounts to their shards and to no others."""
     broker, wanted = link.connection.server.broker, list(shards)
 
     def bind() -> None:
         for account, shard in wanted:
+            others = () if (account, shard) in known else set(range(names.shards)) - {shard}
+            for other in others:
+                broker.unbind(names.signals_queue(other), names.signals, account)
             broker.bind(names.signals_queue(shard), names.signals, account)
 
     await _at_broker(link, bind)
