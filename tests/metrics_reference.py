@@ -32,10 +32,18 @@ LABELS: Final = (
         ),
     ),
     (
+        "reason",
+        (
+            "what put a clock in doubt: `refused_stamp` (the venue said so), `suspend` (the host slept), `wall_step`"
+            " (its wall clock jumped), `age` (the venue could not be asked for long)"
+        ),
+    ),
+    (
         "scope",
         "what a hold covers: `all`, `venue`, `account`, `symbol`; what a limit is for: `ip` or `account`",
     ),
     ("shard", "number of a shard, written as in the name of its queue"),
+    ("source", "host and path of the question for the time"),
     ("status", "how a signal ended, as in its outcome"),
     ("venue", "name of a venue, or `none`"),
     ("version, python", "what runs"),

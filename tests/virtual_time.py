@@ -82,6 +82,7 @@ class VirtualClock:
     def __init__(self, *, wall_offset_ms: float = 0.0, start_wall_ms: float = START_WALL_MS) -> None:
         self._loop = asyncio.get_running_loop()
         self._wall_ms_at_zero = start_wall_ms + wall_offset_ms - START_S * 1000
+        self.slept_s = 0.0
 
     def monotonic(self) -> float:
         """Seconds that never step."""
@@ -90,6 +91,10 @@ class VirtualClock:
     def wall_ms(self) -> float:
         """Epoch milliseconds as this host believes."""
         return self._wall_ms_at_zero + self._loop.time() * 1000
+
+    def asleep_s(self) -> float:
+        """How long this host has been suspended."""
+        return self.slept_s
 
     def step_wall(self, step_ms: float) -> None:
         """Step the wall clock, as an operator or a first NTP reply does."""

@@ -105,6 +105,7 @@ class AccountBook:
             self._transport,
             self._ports.clock,
             recv_window_ms=self._settings.recv_window_ms,
+            recv_window_max_ms=self._settings.recv_window_max_ms,
             ip_share=self._settings.ip_share,
             egress=self._settings.egress,
             on_hold=self.on_hold,

@@ -20,8 +20,9 @@ from worker.accounts import ROTATE_AFTER_DAYS, Account
 from worker.clock_sync import DRIFT_ERROR_MS, DRIFT_WARNING_MS
 from worker.core.key_standing import WITHDRAWS
 from worker.core.small_order import smallest_order
-from worker.gateway import Exchange, Fenced, Gateway, Sending, Throttled
+from worker.gateway import Gateway
 from worker.keys import ask_rights
+from worker.passage import Exchange, Fenced, Sending, Throttled
 
 T = TypeVar("T")
 

@@ -16,15 +16,15 @@ from adapters.model import (
 )
 from worker.core.outcome import Settlement, Status, client_order_id, settle_cancellation
 from worker.core.resolution import READ_LAG_MS
-from worker.gateway import Fenced, Throttled
+from worker.passage import Fenced, Throttled
 from worker.trade import (
     AbandonedError,
     Trade,
     expired,
-    rate_limited,
     refused,
     rejected,
     retry_ms,
+    throttled,
     unresolved,
 )
 
@@ -83,7 +83,7 @@ class Cancellation:
             case Fenced():
                 raise AbandonedError
             case Throttled():
-                return None if self._sent else rejected(rate_limited(verdict))
+                return None if self._sent else refused(throttled(verdict))
             case Accepted(report=report):
                 self._count_attempt()
                 if report.state in (None, OrderState.OPEN, OrderState.PENDING):
@@ -108,8 +108,6 @@ class Cancellation:
             return None
         if error.entry.retry is Retry.NEVER and not self._trade.is_excused:
             return ended(error, is_doubtful=self._doubtful)
-        if error.entry.retry is Retry.AFTER_RESYNC:
-            await self._trade.gateway.clock.resynchronise()
         return None
 
     async def _look_up(self) -> Settlement | None:
@@ -180,7 +178,7 @@ class Clearance:
         if isinstance(sweep, Fenced):
             raise AbandonedError
         if isinstance(sweep, Throttled):
-            return unresolved() if self._doubtful else rejected(rate_limited(sweep))
+            return unresolved() if self._doubtful else refused(throttled(sweep))
         trade.journey.attempts += 1
         if isinstance(sweep, AllCancelled):
             return Settlement(status=Status.CANCELLED, landed=Landed.YES, orders=sweep.orders)
@@ -189,6 +187,4 @@ class Clearance:
             self._doubtful = True
         elif sweep.error.entry.retry is Retry.NEVER and not trade.is_excused:
             return ended(sweep.error, is_doubtful=self._doubtful)
-        if sweep.error.entry.retry is Retry.AFTER_RESYNC:
-            await trade.gateway.clock.resynchronise()
         return None

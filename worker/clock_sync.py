@@ -1,4 +1,8 @@
-"""Keeps each venue's clock known: polls its time, and again at once when a venue says that a stamp was wrong.
+"""Keeps each venue's clock known, and says whether a request may be signed with it.
+
+The venue's time is asked for on a schedule that the drift paces, and again at once when there is a doubt: a stamp
+was refused, this host slept, or its wall clock jumped. Until the doubt is gone nothing is signed. Whoever has the
+same doubt shares one burst, and no venue is asked that wants to be left alone.
 
 `Clock` is where this process gets its time from. It is handed in everywhere, so that a simulation can bend
 it.
@@ -6,18 +10,19 @@ it.
 
 import asyncio
 import time
+from collections import Counter
 from collections.abc import Callable
 from typing import Final, Protocol
+from urllib.parse import urlsplit
 
 import structlog
 
 from adapters.base import Adapter
 from adapters.errors import VenueError
 from adapters.model import Answer, HttpRequest
-from worker.core.clock_offset import ClockOffset, ClockReading, Probe
+from worker.core.clock_offset import ClockOffset, ClockReading, Doubt, HostWatch, Probe, recv_window_ms
 
 BURST: Final = 4
-INTERVAL_S: Final = 30.0
 RETRY_S: Final = 1.0
 DRIFT_WARNING_MS: Final = 500.0
 DRIFT_ERROR_MS: Final = 1000.0
@@ -29,21 +34,37 @@ class Clock(Protocol):
     """Where time comes from."""
 
     def monotonic(self) -> float:
-        """Seconds that never step."""
+        """Seconds that never step, and go on while the host is suspended."""
 
     def wall_ms(self) -> float:
         """Epoch milliseconds of this host."""
 
+    def asleep_s(self) -> float:
+        """How long this host has been suspended since it booted."""
+
 
 class SystemClock:
-    """The clocks of this host."""
+    """The clocks of this host.
 
-    monotonic = staticmethod(time.monotonic)
+    The monotonic clock is the one that counts a suspension: a lease ends while its holder sleeps, too.
+    """
+
+    _COUNTS_SLEEP: Final = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
+
+    @classmethod
+    def monotonic(cls) -> float:
+        """Seconds that never step, and go on while the host is suspended."""
+        return time.clock_gettime(cls._COUNTS_SLEEP)
 
     @staticmethod
     def wall_ms() -> float:
         """Epoch milliseconds of this host."""
         return time.time() * 1000
+
+    @classmethod
+    def asleep_s(cls) -> float:
+        """How long this host has been suspended since it booted; only differences of it mean anything."""
+        return time.clock_gettime(cls._COUNTS_SLEEP) - time.monotonic()
 
 
 class Sender(Protocol):
@@ -63,22 +84,101 @@ class VenueClock:
         sender: Sender,
         clock: Clock,
         *,
+        recv_window_ms: int,
+        recv_window_max_ms: int,
         held_s: Callable[[], float],
         on_error: Callable[[VenueError], None],
     ) -> None:
         self._adapter, self._base_url, self._sender, self._clock = adapter, base_url, sender, clock
+        self._recv_window_ms, self._recv_window_max_ms = recv_window_ms, recv_window_max_ms
         self._held_s, self._on_error = held_s, on_error
         self._known = asyncio.Event()
+        self._stepped = asyncio.Event()
         self._lock = asyncio.Lock()
+        self._last_error: VenueError | None = None
+        self._began_s = self._doubted_s = -1.0
+        self._not_before_s = 0.0
+        self._watch = HostWatch(
+            monotonic_s=clock.monotonic(), wall_ms=clock.wall_ms(), asleep_s=clock.asleep_s()
+        )
+        self._in_doubt = False
+        self._wall_level = 0
         self.offset = ClockOffset()
+        self.doubts: Counter[Doubt] = Counter()
+
+    @property
+    def source(self) -> str:
+        """Where the time comes from."""
+        call = next(self._adapter.server_time())
+        return f"{urlsplit(self._base_url).netloc}{call.path}"
 
     def read(self) -> ClockReading | None:
         """Venue time now; `None` before the first synchronisation."""
         return self.offset.read(self._clock.monotonic())
 
+    def read_to_sign(self) -> ClockReading | None:
+        """Venue time now, if a request may be signed with it."""
+        now_s = self._clock.monotonic()
+        self._look_at_host(now_s)
+        if not self._in_doubt and self.offset.is_stale(now_s, self._recv_window_ms):
+            self._doubt(Doubt.AGE)
+        return None if self._in_doubt else self.offset.read(now_s)
+
+    def window_ms(self, reading: ClockReading) -> int:
+        """The recv window to sign: wider than usual where the way to the venue needs it."""
+        slow_ms = self.offset.slow_round_trip_ms
+        return recv_window_ms(
+            reading, slow_ms, usual_ms=self._recv_window_ms, most_ms=self._recv_window_max_ms
+        )
+
+    def refused(self) -> None:
+        """Learn that the venue refused a stamp: only a burst that begins after this tells what time it is there."""
+        self._doubt(Doubt.REFUSED_STAMP)
+
+    def _look_at_host(self, now_s: float) -> None:
+        jump = self._watch.jumped(
+            monotonic_s=now_s, wall_ms=self._clock.wall_ms(), asleep_s=self._clock.asleep_s()
+        )
+        if jump is not None:
+            self._doubt(jump)
+
+    def _doubt(self, doubt: Doubt) -> None:
+        if not self._known.is_set():
+            return
+        self._doubted_s = self._clock.monotonic()
+        if self._in_doubt:
+            return
+        self._in_doubt = True
+        self.doubts[doubt] += 1
+        log.warning(
+            "clock in doubt; the venue's time is asked for before anything is signed",
+            venue=self._adapter.name,
+            doubt=doubt.value,
+        )
+
     async def known(self) -> None:
         """Wait for the first synchronisation."""
         await self._known.wait()
+
+    async def fit_to_sign(self) -> None:
+        """Wait until requests may be signed, asking the venue for its time if there is a doubt."""
+        await self.known()
+        while self.read_to_sign() is None:
+            if not await self._must_wait():
+                await self.resynchronise()
+
+    async def _must_wait(self) -> bool:
+        """Sleep while the venue is not to be asked; false when it may be asked now."""
+        wait_s = max(self._held_s(), self._not_before_s - self._clock.monotonic())
+        if wait_s > 0:
+            await asyncio.sleep(wait_s)
+        return wait_s > 0
+
+    @property
+    def age_s(self) -> float | None:
+        """Seconds since the venue's time was asked for; `None` before the first time."""
+        asked_s = self.offset.synchronised_at_s
+        return None if asked_s is None else self._clock.monotonic() - asked_s
 
     @property
     def wall_drift_ms(self) -> float | None:
@@ -86,43 +186,75 @@ class VenueClock:
         reading = self.read()
         return None if reading is None else self._clock.wall_ms() - reading.venue_ms
 
+    @property
+    def wall_level(self) -> int:
+        """0 while this host's wall clock is right, 1 from half a second off, 2 from a second."""
+        drift_ms = abs(self.wall_drift_ms or 0.0)
+        return (drift_ms >= DRIFT_WARNING_MS) + (drift_ms >= DRIFT_ERROR_MS)
+
+    # --- Asking
+
     async def run(self) -> None:
         """Synchronise for as long as the task lives, but never ask a venue that wants to be left alone."""
         while True:
-            held_s = self._held_s()
-            if held_s > 0:
-                await asyncio.sleep(held_s)
+            if await self._must_wait():
                 continue
-            error = await self.synchronise()
+            error = await self.resynchronise()
             if error is not None:
                 log.warning("venue time unknown, asking again", venue=self._adapter.name, code=error.code)
-            else:
-                self._warn_of_drift()
-            await asyncio.sleep(INTERVAL_S if error is None else RETRY_S)
+                continue
+            self._tell_wall_drift()
+            await self._until_due()
 
-    async def resynchronise(self) -> None:
-        """Ask the venue's time now; callers that wait at the same time share one burst."""
+    async def _until_due(self) -> None:
+        """Wait for the time of the next burst; a step that somebody else's burst shows brings it nearer."""
+        while True:
+            self._stepped.clear()
+            try:
+                async with asyncio.timeout(self.offset.pace_s):
+                    await self._stepped.wait()
+            except TimeoutError:
+                return
+
+    async def resynchronise(self) -> VenueError | None:
+        """Ask the venue's time now; all who ask before a burst begins share it, and what came of it."""
         asked_s = self._clock.monotonic()
         async with self._lock:
-            synchronised_s = self.offset.synchronised_at_s
-            is_news = synchronised_s is not None and synchronised_s > asked_s
-            if not is_news and self._held_s() <= 0:
-                await self.synchronise()
+            if self._began_s < asked_s and self._held_s() <= 0:
+                self._last_error = await self.synchronise()
+            return self._last_error
 
     async def synchronise(self) -> VenueError | None:
-        """Probe in a burst and take the best; the first error ends the burst."""
+        """Probe in a burst and take it in; the first error or hold ends the burst."""
+        self._look_at_host(self._clock.monotonic())
+        began_s = self._began_s = self._clock.monotonic()
         probes: list[Probe] = []
         for _ in range(BURST):
             probe = await self._probe()
             if isinstance(probe, VenueError):
                 self._on_error(probe)
                 if not probes:
+                    self._not_before_s = self._clock.monotonic() + RETRY_S
                     return probe
                 break
             probes.append(probe)
-        self.offset.synchronise(probes)
-        self._known.set()
+            if self._held_s() > 0:
+                break
+        self._take_in(probes)
+        self._look_at_host(self._clock.monotonic())
+        self._in_doubt = self._doubted_s > began_s  # what came up during the burst is not answered by it
         return None
+
+    def _take_in(self, probes: list[Probe]) -> None:
+        stepped_ms = self.offset.synchronise(probes)
+        self._known.set()
+        if stepped_ms is not None:
+            self._stepped.set()
+            log.warning(
+                "the venue's clock stepped, or runs away; it is watched closely now",
+                venue=self._adapter.name,
+                stepped_ms=round(stepped_ms, 1),
+            )
 
     async def _probe(self) -> Probe | VenueError:
         flow = self._adapter.server_time()
@@ -140,13 +272,21 @@ class VenueClock:
             return error
         raise RuntimeError("asking a venue's time takes one request")
 
-    def _warn_of_drift(self) -> None:
-        drift_ms = self.wall_drift_ms
-        if drift_ms is None or abs(drift_ms) < DRIFT_WARNING_MS:
+    # --- This host's wall clock
+
+    def _tell_wall_drift(self) -> None:
+        """Say when this host's wall clock becomes wrong, more wrong, or right again."""
+        level, before = self.wall_level, self._wall_level
+        self._wall_level = level
+        if level == before:
             return
-        write = log.error if abs(drift_ms) >= DRIFT_ERROR_MS else log.warning
+        drift = {"venue": self._adapter.name, "wall_minus_venue_ms": round(self.wall_drift_ms or 0.0, 1)}
+        if level == 0:
+            log.info("wall clock agrees with the venue's again", **drift)
+            return
+        write = log.error if level > 1 else log.warning
         write(
-            "wall clock differs from the venue's; orders are stamped right, but check NTP on this host",
-            venue=self._adapter.name,
-            wall_minus_venue_ms=round(drift_ms, 1),
+            "wall clock differs from the venue's: orders are stamped right, but the validity of signals is counted on "
+            "it; repair NTP on this host (chronyc tracking, timedatectl timesync-status)",
+            **drift,
         )

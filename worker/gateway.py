@@ -10,13 +10,13 @@ once it is older than the recv window.
 import asyncio
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Final, TypeVar
 
 import structlog
 
 from adapters.base import Adapter, Flow
-from adapters.errors import VenueError
+from adapters.errors import Retry, VenueError
 from adapters.model import (
     Answer,
     Call,
@@ -28,14 +28,19 @@ from adapters.model import (
     SymbolRules,
     VenueRules,
 )
-from adapters.signing import Signer
 from worker.budget import AccountBudget
 from worker.clock_sync import Clock, Sender, VenueClock
 from worker.core.clock_offset import ClockReading, stamp_ms
 from worker.core.holds import HoldRecord
+from worker.core.resolution import Instant
+from worker.core.token_bucket import Claim
 from worker.limiter import Limiter
+from worker.passage import Exchange, Fenced, Passage, Sending, Throttled
 
 T = TypeVar("T")
+
+UNSTAMPED: Final = ClockReading(venue_ms=0.0, uncertainty_ms=0.0)
+"""For requests that carry no time, sent before the venue's is known."""
 
 RULES_INTERVAL_S: Final = 600.0
 RULES_RETRY_S: Final = 2.0
@@ -43,42 +48,6 @@ RULES_MIN_AGE_S: Final = 30.0
 TIME_WEIGHT: Final = 1
 
 log = structlog.get_logger("beeline.gateway")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Exchange:
-    """A request that was sent: its answer, the time it was signed with (venue epoch ms) and what it took."""
-
-    answer: Answer
-    stamped_ms: float
-    limiter_ms: float
-    venue_ms: float
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Throttled:
-    """Nothing was sent: the wait for limits or a hold would have outlived the signal."""
-
-    wait_ms: float
-    limiter_ms: float
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Fenced:
-    """Nothing was sent: this worker may not send for the shard any more."""
-
-
-Passage = Exchange | Throttled | Fenced
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Sending:
-    """Who sends and until when it makes sense: `may_send` is asked right before the bytes go out."""
-
-    signer: Signer | None
-    budget: AccountBudget | None
-    may_send: Callable[[], bool]
-    deadline_ms: float | None = None
 
 
 class Gateway:
@@ -92,12 +61,13 @@ class Gateway:
         clock: Clock,
         *,
         recv_window_ms: int,
+        recv_window_max_ms: int = 0,
         ip_share: float,
         egress: str = "default",
         on_hold: Callable[[HoldRecord], None] | None = None,
     ) -> None:
         self.adapter, self.base_url = adapter, base_url
-        self.recv_window_ms = recv_window_ms
+        self.recv_window_max_ms = max(recv_window_ms, recv_window_max_ms)
         self._sender, self._time = sender, clock
         self.limiter = Limiter(
             adapter,
@@ -113,6 +83,8 @@ class Gateway:
             base_url,
             _TimeSender(sender, self.limiter),
             clock,
+            recv_window_ms=recv_window_ms,
+            recv_window_max_ms=self.recv_window_max_ms,
             held_s=lambda: self.limiter.hold_ms() / 1000,
             on_error=self.limiter.heed_error,
         )
@@ -142,12 +114,15 @@ class Gateway:
         reading = self.clock.read()
         return reading.venue_ms - reading.uncertainty_ms if reading else 0.0
 
+    def latest_venue_ms(self) -> float:
+        """The latest time it can be at the venue; only meaningful once the clock is known."""
+        reading = self.clock.read()
+        return reading.venue_ms + reading.uncertainty_ms if reading else 0.0
+
     # --- One request
 
     async def send(self, call: Call, sending: Sending) -> Passage:
         """Admit, stamp, sign and send one request."""
-        if call.security is Security.SIGNED:
-            await self.clock.known()
         budget = sending.budget
         if not call.orders or budget is None or budget.is_counted:
             return await self._send(call, sending)
@@ -162,23 +137,23 @@ class Gateway:
     async def _send(self, call: Call, sending: Sending) -> Passage:
         began_s = self._time.monotonic()
         with _waiting(sending.budget):
-            claimed = await self.limiter.admit(call, sending.budget, sending.deadline_ms)
+            admitted = await self._admit(call, sending)
         limiter_ms = (self._time.monotonic() - began_s) * 1000
-        if isinstance(claimed, float):
-            return Throttled(wait_ms=claimed, limiter_ms=limiter_ms)
+        if isinstance(admitted, Throttled):
+            return replace(admitted, limiter_ms=limiter_ms)
+        claimed, reading = admitted
         # No await from the stamp to the send.
-        reading = self.clock.read()
-        stamped_ms = stamp_ms(reading) if reading else 0
+        stamped_ms, window_ms = stamp_ms(reading), self.clock.window_ms(reading)
         request = self.adapter.sign(
             call,
             sending.signer,
             base_url=self.base_url,
             timestamp_ms=stamped_ms,
-            recv_window_ms=self.recv_window_ms,
+            recv_window_ms=window_ms,
         )
         sent_s = self._time.monotonic()
         if not sending.may_send():
-            self.limiter.release(claimed, {window for window, _ in claimed.costs})
+            self._give_back(claimed)
             return Fenced()
         try:
             answer = await self._sender.send(request)
@@ -187,8 +162,51 @@ class Gateway:
             raise
         error = None if _is_plain_success(answer) else self.adapter.error(answer)
         self.limiter.learn(call, sending.budget, claimed, answer, error)
+        if error is not None and error.entry.retry is Retry.AFTER_RESYNC:
+            self.clock.refused()
         venue_ms = (self._time.monotonic() - sent_s) * 1000
-        return Exchange(answer=answer, stamped_ms=stamped_ms, limiter_ms=limiter_ms, venue_ms=venue_ms)
+        return Exchange(
+            answer=answer,
+            stamped_ms=stamped_ms,
+            last_entry=Instant(venue_ms=stamped_ms, mono_ms=sent_s * 1000).plus(window_ms, window_ms),
+            limiter_ms=limiter_ms,
+            venue_ms=venue_ms,
+        )
+
+    async def _admit(self, call: Call, sending: Sending) -> tuple[Claim, ClockReading] | Throttled:
+        """Wait for the venue's time and for a turn; nothing is signed while there is a doubt about the time."""
+        is_signed = call.security is Security.SIGNED
+        while True:
+            if is_signed and self.clock.read_to_sign() is None:
+                throttled = await self._fit_to_sign(sending)
+                if throttled is not None:
+                    return throttled
+            claimed = await self.limiter.admit(call, sending.budget, sending.deadline_ms)
+            if isinstance(claimed, float):
+                return Throttled(wait_ms=claimed, limiter_ms=0.0)
+            if not is_signed:
+                return claimed, self.clock.read() or UNSTAMPED
+            reading = self.clock.read_to_sign()
+            if reading is not None:
+                return claimed, reading
+            self._give_back(claimed)
+
+    async def _fit_to_sign(self, sending: Sending) -> Throttled | None:
+        """Wait until requests may be signed, but for no longer than the signal is valid."""
+        left_ms = None if sending.deadline_ms is None else sending.deadline_ms - self._time.wall_ms()
+        hold_ms = self.limiter.hold_ms()
+        if left_ms is not None and 0 < hold_ms > left_ms:
+            return Throttled(wait_ms=hold_ms, limiter_ms=0.0)
+        try:
+            async with asyncio.timeout(None if left_ms is None else max(0.0, left_ms / 1000)):
+                await self.clock.fit_to_sign()
+        except TimeoutError:
+            return Throttled(wait_ms=left_ms or 0.0, limiter_ms=0.0, for_time=True)
+        return None
+
+    def _give_back(self, claimed: Claim) -> None:
+        """Return what was claimed for a request that was not sent."""
+        self.limiter.release(claimed, {window for window, _ in claimed.costs})
 
     async def _count_orders(self, budget: AccountBudget, sending: Sending) -> bool:
         """Ask what an account has placed already, where the venue can be asked: an earlier owner may have filled it."""

@@ -12,11 +12,12 @@ from functools import partial
 from importlib.metadata import version
 from typing import Final
 
+from worker.clock_gauges import clock_gauges
 from worker.clock_sync import Clock
 from worker.connections import CONSUMING
 from worker.core.shards import Names
 from worker.report import Report
-from worker.telemetry import Series, Telemetry
+from worker.telemetry import Labelled, Series, Telemetry
 
 LAG_INTERVAL_S: Final = 0.25
 
@@ -87,7 +88,7 @@ def _gauges(report: Report) -> dict[str, tuple[str, Callable[[], float]]]:
     }
 
 
-def _labelled(report: Report) -> dict[str, tuple[tuple[str, ...], str, Callable[[], Series]]]:
+def _labelled(report: Report) -> dict[str, Labelled]:
     names = Names(namespace=report.settings.namespace, shards=report.settings.shards)
     return {
         "beeline_build_info": (
@@ -135,16 +136,7 @@ def _labelled(report: Report) -> dict[str, tuple[tuple[str, ...], str, Callable[
             "How much longer a venue wants to be left alone.",
             lambda: _hold_seconds(report),
         ),
-        "beeline_clock_offset_seconds": (
-            ("venue",),
-            "Venue time minus wall clock.",
-            lambda: _offsets(report),
-        ),
-        "beeline_clock_uncertainty_seconds": (
-            ("venue",),
-            "Bound of the error of a venue's time.",
-            lambda: _uncertainties(report),
-        ),
+        **clock_gauges(report.book),
     }
 
 
@@ -179,16 +171,6 @@ def _limits(report: Report, field: str) -> Series:
                 labels = (venue, scope, name, state.kind.value, f"{state.interval_s}s")
                 series[labels] = max(series.get(labels, 0), getattr(state, field))
     return series
-
-
-def _offsets(report: Report) -> Series:
-    drifts = {gateway.adapter.name: gateway.clock.wall_drift_ms for gateway in report.book.gateways()}
-    return {(venue,): -drift_ms / 1000 for venue, drift_ms in drifts.items() if drift_ms is not None}
-
-
-def _uncertainties(report: Report) -> Series:
-    readings = {gateway.adapter.name: gateway.clock.read() for gateway in report.book.gateways()}
-    return {(venue,): reading.uncertainty_ms / 1000 for venue, reading in readings.items() if reading}
 
 
 async def watch_loop(telemetry: Telemetry, clock: Clock) -> None:

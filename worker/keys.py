@@ -33,7 +33,8 @@ from worker.core.key_standing import (
     judge,
     release,
 )
-from worker.gateway import Gateway, Sending
+from worker.gateway import Gateway
+from worker.passage import Sending
 
 PATIENCE_S: Final = 1.0
 """How long the first order of a key waits for what the venue says of it."""
@@ -240,6 +241,5 @@ async def ask_rights(
     sending = Sending(signer=account.signer, budget=None, may_send=lambda: True, deadline_ms=deadline_ms)
     answer = await gateway.drive(gateway.adapter.key_rights(), sending, lambda _: None)
     if isinstance(answer, VenueError) and answer.entry.retry is Retry.AFTER_RESYNC:
-        await gateway.clock.resynchronise()
         answer = await gateway.drive(gateway.adapter.key_rights(), sending, lambda _: None)
     return answer if isinstance(answer, KeyRights | VenueError) else None

@@ -14,8 +14,11 @@ from adapters.filters import state_rule
 from adapters.model import Absent, ExecutionReport, Found, Order, Refused, SymbolRules, TimeInForce, Verdict
 from worker.core.outcome import Settlement, Status, client_order_id
 from worker.core.resolution import (
+    NEVER,
+    STAMP_AHEAD_MS,
     Answered,
     Case,
+    Instant,
     LookUp,
     Place,
     Settle,
@@ -26,16 +29,16 @@ from worker.core.resolution import (
     give_up,
 )
 from worker.core.signals import Signal
-from worker.gateway import Exchange, Fenced, Throttled
+from worker.passage import Exchange, Fenced, Throttled
 from worker.trade import (
     AbandonedError,
     TooLateError,
     Trade,
     expired,
-    rate_limited,
     refused,
     rejected,
     retry_ms,
+    throttled,
     unresolved,
 )
 
@@ -55,6 +58,7 @@ class Placement:
         self._order = order_of(trade.signal)
         self._prepared = False
         self._earliest_stamp_ms: float | None = None
+        self._first_sent_s = 0.0
 
     async def run(self) -> tuple[Settlement, Order]:
         """Return how the signal ended, and the order as it was asked of the venue."""
@@ -68,9 +72,8 @@ class Placement:
         case, step = begin(
             self._order,
             valid_until_ms=trade.valid_until_ms,
-            recv_window_ms=trade.gateway.recv_window_ms,
             budget_ms=trade.desk.settings.resolution_budget * 1000,
-            suspect_until_ms=self._suspect_until_ms(),
+            suspect_until=self._suspect_until(),
         )
         while not isinstance(step, Settle):
             case, step = await self._take(case, step)
@@ -79,10 +82,28 @@ class Placement:
             trade.told.tell(step.settlement.report.venue_order_id, self._order.client_order_id)
         return step.settlement, self._order
 
-    def _suspect_until_ms(self) -> float | None:
-        """Until when an earlier owner may have signed a request, on the venue's clock."""
-        wall_ms = self._trade.execution.suspect_until_ms
-        return self._trade.venue_time_of(wall_ms) if wall_ms else wall_ms
+    def _suspect_until(self) -> Instant | None:
+        """The last instant at which what an earlier owner sent can enter.
+
+        What that owner took for the venue's time is not ours to know, but no venue takes a stamp that is a second ahead
+        of its clock. What it took before it stepped its clock back counts for that much longer.
+        """
+        trade, suspect_ms = self._trade, self._trade.execution.suspect_until_ms
+        if not suspect_ms:
+            return None if suspect_ms is None else NEVER
+        gateway, wall_ms = trade.gateway, trade.desk.clock.wall_ms()
+        created_s = self._now_s() - (wall_ms - trade.execution.earliest_ms) / 1000
+        stepped_ms = gateway.clock.offset.stepped_back_ms(since_s=created_s)
+        sent = Instant(venue_ms=gateway.latest_venue_ms(), mono_ms=self._now_s() * 1000).plus(
+            suspect_ms - wall_ms, suspect_ms - wall_ms
+        )
+        window_ms = gateway.recv_window_max_ms
+        return sent.plus(STAMP_AHEAD_MS + stepped_ms + window_ms, window_ms)
+
+    def _still_suspecting(self, case: Case) -> Case:
+        """Reckon again how long an earlier owner is to be reckoned with: the venue's clock may have stepped since."""
+        suspect_until = self._suspect_until()
+        return replace(case, last_entry=suspect_until.or_later(case.last_entry)) if suspect_until else case
 
     async def _take(self, case: Case, step: Step) -> tuple[Case, Step]:
         match step:
@@ -96,8 +117,6 @@ class Placement:
     async def _place(self, case: Case, step: Place) -> tuple[Case, Step]:
         trade = self._trade
         await trade.pause(step.wait_ms)
-        if step.resynchronise:
-            await trade.gateway.clock.resynchronise()
         if not trade.is_valid:
             return case, Settle(settlement=expired(trade.expired(case.error)))
         if not self._prepared:
@@ -116,7 +135,7 @@ class Placement:
                 return case, Settle(settlement=rejected(obstacle))
             case Throttled():
                 trade.journey.limiter_ms += passage.limiter_ms
-                return case, Settle(settlement=rejected(rate_limited(passage)))
+                return case, Settle(settlement=refused(throttled(passage, case.error)))
             case Exchange():
                 trade.journey.attempts += 1
                 trade.journey.limiter_ms += passage.limiter_ms
@@ -125,13 +144,14 @@ class Placement:
                 self._earliest_stamp_ms = min(
                     self._earliest_stamp_ms or passage.stamped_ms, passage.stamped_ms
                 )
+                self._first_sent_s = self._first_sent_s or self._now_s() - passage.venue_ms / 1000
                 verdict = trade.adapter.read_placement(self._order, passage.answer)
                 trade.note(verdict)
                 if isinstance(verdict, Refused) and trade.hear(passage, verdict.error):
                     # Refused for the sake of a key that is not in force any more, or of a ban.
                     await trade.admit()
                     return case, Place()
-                return self._advance(case, Answered(verdict=verdict, stamped_ms=passage.stamped_ms))
+                return self._advance(case, Answered(verdict=verdict, last_entry=passage.last_entry))
 
     async def _look_up(self, case: Case, step: LookUp) -> tuple[Case, Step]:
         trade = self._trade
@@ -139,18 +159,22 @@ class Placement:
         trade.check_owned()
         key_error = trade.key_error()
         if key_error is not None:
-            return case, give_up(
-                case, key_error
-            )  # asked again when the key is accepted: `worker/unknowns.py`
-        asked_ms = trade.gateway.earliest_venue_ms()
+            # Asked again when the key is accepted: `worker/unknowns.py`.
+            return case, give_up(case, key_error)
         flow = trade.adapter.find(case.order, venue_order_id=case.venue_order_id, since_ms=self._since_ms())
         trade.journey.lookups += 1
-        now_ms = trade.desk.clock.monotonic() * 1000
-        budget_ms = case.budget_ms if case.give_up_at_ms is None else case.give_up_at_ms - now_ms
-        sighting = await trade.ask(flow, budget_ms)
+        budget_ms = (
+            case.budget_ms if case.give_up_at_ms is None else case.give_up_at_ms - self._now_s() * 1000
+        )
+        asked_s, asked_ms, stamps_ms = self._now_s(), trade.gateway.earliest_venue_ms(), list[float]()
+        sighting = await trade.ask(flow, budget_ms, lambda exchange: stamps_ms.append(exchange.stamped_ms))
+        stamped_ms = min(stamps_ms, default=0.0)
+        # Stamped earlier than asked: our clock was put back in between, and `since` may have been too late.
+        is_steady = stamped_ms >= int(asked_ms)
+        asked = Instant(venue_ms=stamped_ms, mono_ms=asked_s * 1000) if is_steady else NEVER
         if isinstance(sighting, Found) and self._is_a_twin(sighting.report):
             sighting = Absent()
-        return self._advance(case, Sighted(sighting=sighting, asked_ms=asked_ms))
+        return self._advance(self._still_suspecting(case), Sighted(sighting=sighting, asked=asked))
 
     def _is_a_twin(self, report: ExecutionReport) -> bool:
         """Whether an order is known by its shape only, and was told as another signal's.
@@ -161,11 +185,18 @@ class Placement:
         return report.client_order_id != ours and self._trade.told.is_another_s(report.venue_order_id, ours)
 
     def _since_ms(self) -> int:
-        """Venue time before which no order can be this signal's: our earliest stamp, or an earlier owner's."""
+        """Venue time before which no order can be this signal's: our earliest stamp, or an earlier owner's.
+
+        A venue that has stepped its clock back since dates the order earlier than we stamped it.
+        """
         trade = self._trade
         if self._earliest_stamp_ms is not None and trade.execution.suspect_until_ms is None:
-            return int(self._earliest_stamp_ms)
+            sent_ago_ms = (self._now_s() - self._first_sent_s) * 1000
+            return int(min(self._earliest_stamp_ms, trade.gateway.earliest_venue_ms() - sent_ago_ms))
         return int(trade.venue_time_of(trade.execution.earliest_ms) - SINCE_SLACK_MS)
+
+    def _now_s(self) -> float:
+        return self._trade.desk.clock.monotonic()
 
     async def _name_the_rule(self, settlement: Settlement) -> Settlement:
         """Add what a rule allows to a refusal by it: the order passed the rules known here, so they are read again."""
@@ -231,7 +262,7 @@ class Placement:
             if isinstance(passage, Fenced):
                 raise AbandonedError
             if isinstance(passage, Throttled):
-                return rejected(rate_limited(passage))
+                return refused(throttled(passage))
             trade.journey.attempts += 1
             trade.journey.venue_ms += passage.venue_ms
             error = trade.adapter.error(passage.answer)
@@ -241,8 +272,6 @@ class Placement:
                 break
             if error.entry.retry is Retry.NEVER or (error.entry.retry is Retry.AFTER_RESYNC and tries):
                 return rejected(error)
-            if error.entry.retry is Retry.AFTER_RESYNC:
-                await trade.gateway.clock.resynchronise()
             await trade.pause(retry_ms(tries))
             tries += 1
             if not trade.is_valid:

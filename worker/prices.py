@@ -6,7 +6,8 @@ from typing import Final
 
 from adapters.errors import VenueError
 from worker.clock_sync import Clock
-from worker.gateway import Fenced, Gateway, Sending, Throttled
+from worker.gateway import Gateway
+from worker.passage import Fenced, Sending, Throttled
 
 MAX_AGE_S: Final = 5.0
 

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
-from functools import partial
 from importlib.metadata import version
 from typing import Any, Final
 
@@ -160,13 +159,18 @@ def _stop(stop: StopRecord) -> dict[str, Any]:
 
 
 def _clock_status(gateway: Gateway) -> dict[str, Any]:
-    reading, drift_ms = gateway.clock.read(), gateway.clock.wall_drift_ms
-    rounded: Callable[[float], float] = partial(round, ndigits=3)
-    trip_ms = gateway.clock.offset.round_trip_ms
+    clock, reading = gateway.clock, gateway.clock.read()
     return {
         "venue": gateway.adapter.name,
-        "wall_minus_venue_ms": None if drift_ms is None else rounded(drift_ms),
-        "uncertainty_ms": None if reading is None else rounded(reading.uncertainty_ms),
-        "drift_ppm": rounded(gateway.clock.offset.drift_ppm),
-        "round_trip_ms": None if trip_ms is None else rounded(trip_ms),
+        "source": clock.source,
+        "wall_minus_venue_ms": _rounded(clock.wall_drift_ms),
+        "uncertainty_ms": _rounded(reading.uncertainty_ms if reading else None),
+        "drift_ppm": _rounded(clock.offset.drift_ppm),
+        "round_trip_ms": _rounded(clock.offset.round_trip_ms),
+        "age_s": _rounded(clock.age_s),
+        "steps": clock.offset.steps,
     }
+
+
+def _rounded(value: float | None) -> float | None:
+    return None if value is None else round(value, 3)

@@ -55,6 +55,12 @@ class Settings(BaseSettings):
     recv_window_ms: int = Field(
         default=5000, ge=100, le=60000, description="how long a signed request is acceptable"
     )
+    recv_window_max_ms: int = Field(
+        default=0,
+        ge=0,
+        le=60000,
+        description="how far a slow way to a venue may widen the recv window, the same for all workers; 0: not",
+    )
     heartbeat: int = Field(default=5, ge=2, le=300, description="AMQP heartbeat; the lease follows from it")
     prefetch: int = Field(default=50, ge=1, le=2000, description="unacknowledged signals per shard")
     venue_timeout: float = Field(default=11.0, gt=0, le=120, description="how long a reply may take")

@@ -26,6 +26,9 @@ LAG_BUCKETS: Final = (0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5
 Series = Mapping[tuple[str, ...], float]
 """Values by the labels they carry, in the order in which the labels were named."""
 
+Labelled = tuple[tuple[str, ...], str, Callable[[], Series]]
+"""The labels of a metric, its text, and where its values are read when it is scraped."""
+
 
 class Telemetry:
     """The metrics of one worker, in a registry of its own."""

@@ -1,7 +1,7 @@
 """What every kind of work on a signal shares: its account, its gateway, and the time it has left."""
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any, Final, TypeVar
@@ -16,8 +16,8 @@ from worker.core.holds import StopRecord, Stops
 from worker.core.outcome import Settlement, Status
 from worker.core.resolution import Moment
 from worker.dispatcher import Dispatcher, Execution
-from worker.gateway import Exchange, Fenced, Sending, Throttled
 from worker.keys import Keys
+from worker.passage import Exchange, Fenced, Sending, Throttled
 from worker.settings import Settings
 
 T = TypeVar("T")
@@ -213,12 +213,17 @@ class Trade:
             self.check_owned()
             tries += 1
 
-    async def ask(self, flow: Flow[Sighting], budget_ms: float) -> Sighting:
-        """Look something up; a venue that refuses our time is asked for its own first."""
-        sighting = seen(await self.gateway.drive(flow, self.asking(budget_ms), self.count))
-        if isinstance(sighting, LookupFailed) and sighting.error.entry.retry is Retry.AFTER_RESYNC:
-            await self.gateway.clock.resynchronise()
-        return sighting
+    async def ask(
+        self, flow: Flow[Sighting], budget_ms: float, on_exchange: Callable[[Exchange], None] | None = None
+    ) -> Sighting:
+        """Look something up."""
+
+        def learn(exchange: Exchange) -> None:
+            self.count(exchange)
+            if on_exchange is not None:
+                on_exchange(exchange)
+
+        return seen(await self.gateway.drive(flow, self.asking(budget_ms), learn))
 
     async def in_time(self, asking: Coroutine[Any, Any, T]) -> T:
         """Await what a venue may have to be asked for, but no longer than the signal is valid.
@@ -232,8 +237,8 @@ class Trade:
             async with asyncio.timeout(0.0 if hold_ms > left_ms else max(0.0, left_ms / 1000)):
                 return await asking
         except TimeoutError:
-            throttled = Throttled(wait_ms=hold_ms, limiter_ms=0.0)
-            raise TooLateError(rate_limited(throttled) if hold_ms > left_ms else self.expired()) from None
+            passage = Throttled(wait_ms=hold_ms, limiter_ms=0.0)
+            raise TooLateError(throttled(passage) if hold_ms > left_ms else self.expired()) from None
 
     async def clock_known(self, limit_s: float) -> None:
         """Wait for the venue's time, but not longer than this."""
@@ -271,8 +276,11 @@ def unresolved(error: VenueError | None = None) -> Settlement:
     return Settlement(status=Status.UNKNOWN, landed=Landed.UNKNOWN, error=error)
 
 
-def rate_limited(passage: Throttled) -> VenueError:
-    """The refusal of a request whose turn would have come too late."""
+def throttled(passage: Throttled, last: VenueError | None = None) -> VenueError:
+    """The refusal of a request whose turn, or whose time, would have come too late; `last` is how it ended before."""
+    if passage.for_time:
+        after = f" The last attempt ended with {last.code}" if last else ""
+        return refusal("signal_expired", detail=f"The venue's time could not be had.{after}")
     return refusal("rate_limited", detail=f"It would have waited {passage.wait_ms / 1000:.1f} s")
 
 

@@ -8,7 +8,6 @@ next revision. A new owner finds the unknown ones in the shard's memory and goes
 import asyncio
 from collections.abc import Awaitable, Callable
 from decimal import Decimal
-from functools import partial
 from typing import Any, Final
 
 import orjson
@@ -22,9 +21,10 @@ from worker.accounts import Account
 from worker.clock_sync import Clock
 from worker.consumer import Shard
 from worker.core.outcome import Outcome, Settlement, correct_outcome, settle_placement
-from worker.core.resolution import READ_LAG_MS
-from worker.gateway import Exchange, Sending
+from worker.core.resolution import READ_LAG_MS, STAMP_AHEAD_MS, Instant
+from worker.gateway import Gateway
 from worker.keys import Keys
+from worker.passage import Exchange, Sending
 from worker.settings import Settings
 from worker.trade import always, expired, seen
 
@@ -53,7 +53,6 @@ class Unknowns:
         self._clock, self._book, self._keys, self._tasks = clock, book, keys, tasks
         self._correct = correct
         self._memory_s = settings.memory
-        self._conclusive_s = (settings.recv_window_ms + READ_LAG_MS) / 1000 + 1
         self._open: dict[str, float] = {}
 
     @property
@@ -83,19 +82,15 @@ class Unknowns:
 
     async def _follow(self, outcome: Outcome, order: Order, shard: Shard) -> None:
         began_s, pause_s = self._clock.monotonic(), FIRST_PAUSE_S
-        # Until then a request can still enter: ours, or one of an earlier owner whose lease had not ended.
-        lease_left_s = max(0.0, shard.sending_until_ms - self._clock.wall_ms()) / 1000
-        conclusive_s = began_s + lease_left_s + self._conclusive_s
+        conclusive_at = self._conclusive_at(outcome.account, shard)
         try:
             while self._clock.monotonic() < began_s + self._memory_s:
                 await asyncio.sleep(pause_s)
                 if not shard.is_owned:
                     return
                 pause_s = min(pause_s * 2, LONGEST_PAUSE_S)
-                asked_s = self._clock.monotonic()
-                sighting = await self._ask(outcome, order)
-                if isinstance(sighting, Absent) and asked_s < conclusive_s:
-                    continue
+                conclusive_at = conclusive_at or self._conclusive_at(outcome.account, shard)
+                sighting = await self._ask(outcome, order, conclusive_at)
                 if not _is_about(sighting, orjson.loads(outcome.body)):
                     continue
                 settlement = _truth(sighting, order)
@@ -108,18 +103,46 @@ class Unknowns:
         finally:
             del self._open[outcome.outcome_id]
 
-    async def _ask(self, outcome: Outcome, order: Order) -> Sighting | None:
-        account = self._book.accounts.get(outcome.account)
+    def _conclusive_at(self, name: str, shard: Shard) -> Instant | None:
+        """From when on an absence proves something; `None` while the venue's time is not known.
+
+        Until then a request can still enter: ours, or one of an earlier owner whose lease had not ended.
+        """
+        gateway = self._gateway_of(name)
+        if gateway is None:
+            return None
+        lease_left_ms = max(0.0, shard.sending_until_ms - self._clock.wall_ms())
+        now = Instant(venue_ms=gateway.latest_venue_ms(), mono_ms=self._clock.monotonic() * 1000)
+        wait_ms = lease_left_ms + gateway.recv_window_max_ms + READ_LAG_MS
+        # What a venue took was stamped less than a second ahead of its clock, and so is what it will take.
+        return now.plus(wait_ms + 2 * STAMP_AHEAD_MS, wait_ms)
+
+    def _gateway_of(self, name: str) -> Gateway | None:
+        """The gateway of an account that may ask, once its venue's time is known."""
+        account = self._book.accounts.get(name)
         if account is None or account.signer is None or self._keys.error(account) is not None:
             return None
         gateway = self._book.gateway_of(account)
-        if gateway.clock.read() is None:
+        return gateway if gateway.clock.read() is not None else None
+
+    async def _ask(self, outcome: Outcome, order: Order, conclusive_at: Instant | None) -> Sighting | None:
+        """Look the order up; an absence that proves nothing yet is none."""
+        account, gateway = self._book.accounts.get(outcome.account), self._gateway_of(outcome.account)
+        if account is None or gateway is None or conclusive_at is None:
             return None
         sending = Sending(signer=account.signer, budget=None, may_send=always)
-        since_ms = int(gateway.earliest_venue_ms() - SINCE_MS)
+        since_ms, asked_s = int(gateway.earliest_venue_ms() - SINCE_MS), self._clock.monotonic()
         venue_order_id = orjson.loads(outcome.body)["venue_order_id"]
         flow = gateway.adapter.find(order, venue_order_id=venue_order_id, since_ms=since_ms)
-        return seen(await gateway.drive(flow, sending, partial(self._hear, account, gateway.adapter)))
+        stamps_ms: list[float] = []
+
+        def hear(exchange: Exchange) -> None:
+            stamps_ms.append(exchange.stamped_ms)
+            self._hear(account, gateway.adapter, exchange)
+
+        sighting = seen(await gateway.drive(flow, sending, hear))
+        asked = Instant(venue_ms=min(stamps_ms, default=0.0), mono_ms=asked_s * 1000)
+        return None if isinstance(sighting, Absent) and not asked.is_after(conclusive_at) else sighting
 
     def _hear(self, account: Account, adapter: Adapter, exchange: Exchange) -> None:
         error = adapter.error(exchange.answer)

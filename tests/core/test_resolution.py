@@ -7,7 +7,7 @@ from itertools import product
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from adapters.errors import ErrorEntry, Landed, Owner, Retry, Scope, VenueError, refusal
@@ -31,12 +31,16 @@ from adapters.model import (
 from worker.core.outcome import Settlement, Status
 from worker.core.resolution import (
     BACKOFF_MS,
+    NEVER,
     READ_LAG_MS,
     SETTLE_PATIENCE_MS,
+    STAMP_AHEAD_MS,
     TRANSITIONS,
+    WAIT_FACTOR,
     Answered,
     Case,
     Fact,
+    Instant,
     LookUp,
     Moment,
     Phase,
@@ -86,22 +90,25 @@ def a_case(phase: Phase = Phase.READY, **over: Any) -> Case:
         order=MARKET,
         phase=phase,
         valid_until_ms=VALID_UNTIL_MS,
-        recv_window_ms=WINDOW_MS,
         budget_ms=BUDGET_MS,
     )
     if phase is Phase.DOUBTFUL:
-        case = replace(case, last_entry_ms=NOW_MS, give_up_at_ms=BUDGET_MS)
+        case = replace(case, last_entry=an_instant(WINDOW_MS), give_up_at_ms=BUDGET_MS)
     if phase is Phase.LANDED:
         case = replace(case, landed_at_ms=0.0, give_up_at_ms=BUDGET_MS, venue_order_id="28")
     return replace(case, **over)
 
 
-def answered(verdict: Verdict, stamped_ms: float = NOW_MS) -> Answered:
-    return Answered(verdict=verdict, stamped_ms=stamped_ms)
+def an_instant(later_ms: float) -> Instant:
+    return Instant(venue_ms=NOW_MS + later_ms, mono_ms=later_ms)
+
+
+def answered(verdict: Verdict, stamped_after_ms: float = 0.0) -> Answered:
+    return Answered(verdict=verdict, last_entry=an_instant(stamped_after_ms + WINDOW_MS))
 
 
 def sighted(sighting: Sighting, asked_after_ms: float = 0.0) -> Sighted:
-    return Sighted(sighting=sighting, asked_ms=NOW_MS + asked_after_ms)
+    return Sighted(sighting=sighting, asked=an_instant(asked_after_ms))
 
 
 def go(case: Case, fact: Fact, later_ms: float = 0.0) -> tuple[Case, Step]:
@@ -116,13 +123,12 @@ def settlement_of(step: Step) -> Settlement:
 # --- Beginning --------------------------------------------------------------------------------------------------------
 
 
-def start(suspect_until_ms: float | None) -> tuple[Case, Step]:
+def start(suspect_until: Instant | None) -> tuple[Case, Step]:
     return begin(
         MARKET,
         valid_until_ms=VALID_UNTIL_MS,
-        recv_window_ms=WINDOW_MS,
         budget_ms=BUDGET_MS,
-        suspect_until_ms=suspect_until_ms,
+        suspect_until=suspect_until,
     )
 
 
@@ -132,13 +138,13 @@ def test_a_first_delivery_is_placed() -> None:
 
 
 def test_what_was_delivered_before_is_looked_up_first() -> None:
-    case, step = start(NOW_MS + 9_000)
+    case, step = start(an_instant(9_000))
     assert (case.phase, step) == (Phase.DOUBTFUL, LookUp())
-    assert case.conclusive_at_ms == NOW_MS + 9_000 + WINDOW_MS + READ_LAG_MS
+    assert case.conclusive_at == an_instant(9_000).plus(READ_LAG_MS + STAMP_AHEAD_MS, READ_LAG_MS)
 
 
 def test_after_a_clean_release_the_first_absence_is_conclusive() -> None:
-    case, step = start(0.0)
+    case, step = start(NEVER)
     assert step == LookUp()
     case, step = go(case, sighted(Absent()))
     assert (case.phase, step) == (Phase.READY, Place())
@@ -153,7 +159,7 @@ def test_the_table_has_a_row_for_whatever_can_become_known() -> None:
     assert TRANSITIONS.keys() == expected
 
 
-CONCLUSIVE = WINDOW_MS + READ_LAG_MS
+CONCLUSIVE = WINDOW_MS + READ_LAG_MS + STAMP_AHEAD_MS
 DOUBT, GONE = an_error(Retry.AFTER_LOOKUP, Landed.UNKNOWN), an_error(Retry.AFTER_BACKOFF)
 
 
@@ -178,7 +184,7 @@ DOUBT, GONE = an_error(Retry.AFTER_LOOKUP, Landed.UNKNOWN), an_error(Retry.AFTER
             answered(Refused(error=an_error(Retry.AFTER_RESYNC))),
             0,
             Phase.READY,
-            Place(resynchronise=True),
+            Place(),
         ),
         (a_case(), answered(Accepted(report=a_report(None))), 0, Phase.LANDED, LookUp()),
         (
@@ -202,7 +208,7 @@ DOUBT, GONE = an_error(Retry.AFTER_LOOKUP, Landed.UNKNOWN), an_error(Retry.AFTER
             sighted(Absent(), CONCLUSIVE - 1),
             CONCLUSIVE - 1,
             Phase.DOUBTFUL,
-            LookUp(wait_ms=1),
+            LookUp(wait_ms=WAIT_FACTOR),
         ),
         # The look-up began before the time, so what it did not see may still have come.
         (
@@ -287,7 +293,7 @@ FILLED = a_report()
         (a_case(Phase.DOUBTFUL), sighted(Ambiguous(candidates=2)), 0, "unknown", "unknown"),
         (a_case(Phase.DOUBTFUL), sighted(LookupFailed(error=DOUBT)), BUDGET_MS, "unknown", "unknown"),
         (
-            a_case(Phase.DOUBTFUL, last_entry_ms=NOW_MS + BUDGET_MS),
+            a_case(Phase.DOUBTFUL, last_entry=an_instant(BUDGET_MS)),
             sighted(Absent()),
             BUDGET_MS,
             "unknown",
@@ -321,9 +327,9 @@ def test_an_unknown_end_names_the_resolution_and_a_refusal_names_itself() -> Non
     assert rejected.error.code == "insufficient_balance"
 
 
-def test_a_stamp_is_fixed_once_and_resynchronising_only_tried_once() -> None:
+def test_a_refused_stamp_is_signed_anew_once() -> None:
     case, step = go(a_case(), answered(Refused(error=an_error(Retry.AFTER_RESYNC))))
-    assert step == Place(resynchronise=True)
+    assert step == Place()
     _, step = go(case, answered(Refused(error=an_error(Retry.AFTER_RESYNC))))
     assert settlement_of(step).status is Status.REJECTED
 
@@ -344,16 +350,16 @@ def test_an_abridged_report_is_followed_by_a_look_up_and_settles_when_none_succe
 
 
 def test_doubt_counts_from_the_last_stamp_of_anybody() -> None:
-    case, _ = start(NOW_MS + 9_000)
+    case, _ = start(an_instant(9_000))
     case, _ = go(case, sighted(Absent(), 16_000), 16_000)
     assert case.phase is Phase.READY
-    case, _ = go(case, answered(Unproven(error=DOUBT), NOW_MS + 16_500), 16_500)
-    assert case.conclusive_at_ms == NOW_MS + 16_500 + CONCLUSIVE
+    case, _ = go(case, answered(Unproven(error=DOUBT), 16_500), 16_500)
+    assert case.conclusive_at.venue_ms == NOW_MS + 16_500 + CONCLUSIVE
 
 
 def test_a_second_doubt_has_a_budget_of_its_own() -> None:
     case, _ = go(a_case(Phase.DOUBTFUL, give_up_at_ms=10_000.0), sighted(Absent(), CONCLUSIVE), CONCLUSIVE)
-    case, _ = go(case, answered(Unproven(error=DOUBT), NOW_MS + CONCLUSIVE), CONCLUSIVE)
+    case, _ = go(case, answered(Unproven(error=DOUBT), CONCLUSIVE), CONCLUSIVE)
     assert case.give_up_at_ms == CONCLUSIVE + BUDGET_MS
 
 
@@ -362,48 +368,51 @@ def test_a_second_doubt_has_a_budget_of_its_own() -> None:
 
 @dataclass
 class Attempt:
-    """A placement on its way: the last venue time it can enter, and when it does, if ever."""
+    """A placement on its way: its stamp, and when it enters (true time), if ever."""
 
     stamped_ms: float
     enters_ms: float | None
     is_over: bool = False
     visible_ms: float = 0.0
 
-    @property
-    def last_entry_ms(self) -> float:
-        return self.stamped_ms + WINDOW_MS
-
 
 @dataclass
 class World:
     """A venue that does anything it is allowed to, and a lane that does what the machine says.
 
-    True venue time is `now_ms`; the lane knows the earliest it can be, which is up to `doubt_ms` behind.
+    Time is `now_ms`. The venue's clock is ahead of it by its steps so far, all in one direction. The lane believes in a
+    step only when a request of its own is refused, or when it happens to ask the venue's time; its reading is the
+    earliest that it believes possible, up to `doubt_ms` behind.
     """
 
     rng: random.Random
     doubt_ms: float
     trouble: float
+    steps: list[tuple[float, float]] = field(default_factory=list)
     now_ms: float = NOW_MS
     attempts: list[Attempt] = field(default_factory=list)
-    steps: int = 0
+    taken: int = 0
+    believed_ms: float = 0.0
+    seen_back_ms: float = 0.0
+    earlier_until_ms: float = NOW_MS + 9_000
+    sent_until_ms: float | None = None
 
     def play(self, order: Order, *, earlier_owner: bool) -> tuple[Settlement, float]:
-        suspect_until_ms = None
         if earlier_owner:
-            suspect_until_ms = self._earliest_ms() + self.rng.uniform(0, 12_000)
-            if self.rng.random() < 0.7:
-                self._launch(self.rng.uniform(NOW_MS - 5_000, suspect_until_ms))
+            self.sent_until_ms = self.earlier_until_ms
+            if self.rng.random() < 0.8:
+                early_ms = self.rng.uniform(self.sent_until_ms - 9_000, self.sent_until_ms)
+                sent_ms = self.rng.choice([early_ms, self.sent_until_ms])
+                ahead_ms = self.rng.choice([self.rng.uniform(-self.doubt_ms, 999), 999])
+                self._launch(self._venue_ms(sent_ms) + ahead_ms, sent_ms)
+        if self.rng.random() < 0.5:
+            self._synchronise()
         case, step = begin(
-            order,
-            valid_until_ms=VALID_UNTIL_MS,
-            recv_window_ms=WINDOW_MS,
-            budget_ms=BUDGET_MS,
-            suspect_until_ms=suspect_until_ms,
+            order, valid_until_ms=VALID_UNTIL_MS, budget_ms=BUDGET_MS, suspect_until=self._suspect_until()
         )
         while not isinstance(step, Settle):
-            self.steps += 1
-            assert self.steps < 2_000
+            self.taken += 1
+            assert self.taken < 2_000
             case, step = self._take(case, step, order)
         return step.settlement, self.now_ms
 
@@ -411,6 +420,8 @@ class World:
         if isinstance(step, Settle):
             return case, step
         self.now_ms += step.wait_ms
+        if self.rng.random() < 0.4:
+            self._synchronise()
         if isinstance(step, Place):
             if self.now_ms >= case.valid_until_ms:
                 return case, Settle(
@@ -422,40 +433,71 @@ class World:
             fact: Fact = self._place(order)
         else:
             fact = self._look()
-        moment = Moment(venue_ms=self._earliest_ms(), wall_ms=self.now_ms, mono_ms=self.now_ms - NOW_MS)
+            suspect_until = self._suspect_until()
+            if suspect_until is not None:
+                case = replace(case, last_entry=suspect_until.or_later(case.last_entry))
+        moment = Moment(venue_ms=self._earliest_ms(), wall_ms=self.now_ms, mono_ms=self.now_ms)
         return advance(case, fact, moment, EXPIRED, UNRESOLVED)
 
+    # --- Clocks
+
+    def _venue_ms(self, at_ms: float) -> float:
+        return at_ms + sum(size_ms for stepped_ms, size_ms in self.steps if stepped_ms <= at_ms)
+
     def _earliest_ms(self) -> float:
-        return self.now_ms - self.rng.uniform(0, self.doubt_ms)
+        return self.now_ms + self.believed_ms - self.rng.uniform(0, self.doubt_ms)
+
+    def _synchronise(self) -> None:
+        truth_ms = self._venue_ms(self.now_ms) - self.now_ms
+        self.seen_back_ms += max(0.0, self.believed_ms - truth_ms)
+        self.believed_ms = truth_ms
+
+    def _suspect_until(self) -> Instant | None:
+        if self.sent_until_ms is None:
+            return None
+        sent = Instant(venue_ms=self.sent_until_ms + self.believed_ms, mono_ms=self.sent_until_ms)
+        return sent.plus(STAMP_AHEAD_MS + self.seen_back_ms + WINDOW_MS, WINDOW_MS)
+
+    # --- The venue
+
+    def _enters_at(self, attempt: Attempt, at_ms: float) -> bool:
+        return self._venue_ms(at_ms) - attempt.stamped_ms <= WINDOW_MS
 
     def _check_that_nothing_can_be_there(self) -> None:
         for attempt in self.attempts:
             assert attempt.enters_ms is None, "placed again although an earlier attempt enters"
-            assert attempt.is_over or attempt.last_entry_ms < self.now_ms, "placed again before it was safe"
+            assert attempt.is_over or not self._enters_at(attempt, self.now_ms), (
+                "placed again before it was safe"
+            )
 
-    def _launch(self, stamped_ms: float) -> Attempt:
-        """Send: it enters at once, late, at the very end of its window, or never."""
-        earliest_ms, latest_ms = max(self.now_ms, stamped_ms), stamped_ms + WINDOW_MS
-        moments = [earliest_ms, self.rng.uniform(earliest_ms, max(earliest_ms, latest_ms)), latest_ms, None]
-        enters_ms = self.rng.choice(moments)
-        if enters_ms is not None and enters_ms > latest_ms:
-            enters_ms = None
-        attempt = Attempt(stamped_ms, enters_ms)
-        if enters_ms is not None:
-            attempt.visible_ms = enters_ms + self.rng.choice(
+    def _launch(self, stamped_ms: float, sent_ms: float) -> Attempt:
+        """Send: it enters at once, late, at the very end of its window as the clock goes, or never."""
+        attempt = Attempt(stamped_ms, None)
+        self.attempts.append(attempt)
+        if not 1_000 > stamped_ms - self._venue_ms(sent_ms) >= -WINDOW_MS:
+            attempt.is_over = True  # refused
+            return attempt
+        later = [sent_ms + ms for ms in range(0, 12_000, 50) if self._enters_at(attempt, sent_ms + ms)]
+        attempt.enters_ms = self.rng.choice([sent_ms, self.rng.choice(later), later[-1], None])
+        if attempt.enters_ms is not None:
+            attempt.visible_ms = attempt.enters_ms + self.rng.choice(
                 [0, READ_LAG_MS, self.rng.uniform(0, READ_LAG_MS)]
             )
-        self.attempts.append(attempt)
         return attempt
 
     def _place(self, order: Order) -> Answered:
-        attempt = self._launch(self._earliest_ms())
+        sent_ms = self.now_ms
+        attempt = self._launch(self._earliest_ms(), sent_ms)
+        last_entry = Instant(venue_ms=attempt.stamped_ms, mono_ms=sent_ms).plus(WINDOW_MS, WINDOW_MS)
         self.now_ms += self.rng.choice([5, 50, 11_000])
-        return Answered(verdict=self._verdict(attempt, order), stamped_ms=attempt.stamped_ms)
+        return Answered(verdict=self._verdict(attempt, order), last_entry=last_entry)
 
     def _verdict(self, attempt: Attempt, order: Order) -> Verdict:
         if self.rng.random() < self.trouble:
             return Unproven(error=DOUBT)
+        if attempt.is_over:
+            self._synchronise()
+            return Refused(error=an_error(Retry.AFTER_RESYNC))
         if attempt.enters_ms is None:
             attempt.is_over = True
             return Refused(error=an_error(self.rng.choice(list(Retry))))
@@ -476,32 +518,52 @@ class World:
         return a_report(self.rng.choice(states))
 
     def _look(self) -> Sighted:
-        asked_ms = self._earliest_ms()
+        asked = Instant(venue_ms=self._earliest_ms(), mono_ms=self.now_ms)
+        if asked.venue_ms >= self._venue_ms(self.now_ms) + 1_000:
+            self._synchronise()
+            return Sighted(sighting=LookupFailed(error=DOUBT), asked=asked)
         seen = [a for a in self.attempts if a.enters_ms is not None and a.visible_ms <= self.now_ms]
         self.now_ms += self.rng.choice([5, 50, 2_000])
         draw = self.rng.random()
         if draw < self.trouble * 0.8:
-            return Sighted(sighting=LookupFailed(error=DOUBT), asked_ms=asked_ms)
+            return Sighted(sighting=LookupFailed(error=DOUBT), asked=asked)
         if draw < self.trouble * 0.82:
-            return Sighted(sighting=Ambiguous(candidates=2), asked_ms=asked_ms)
-        found = Found(report=self._report(MARKET)) if seen else Absent()
-        return Sighted(sighting=found, asked_ms=asked_ms)
+            return Sighted(sighting=Ambiguous(candidates=2), asked=asked)
+        return Sighted(sighting=Found(report=self._report(MARKET)) if seen else Absent(), asked=asked)
 
     def is_there(self) -> bool:
         return any(attempt.enters_ms is not None for attempt in self.attempts)
 
 
+def some_steps(rng: random.Random, kind: str, began_ms: float) -> list[tuple[float, float]]:
+    """Steps of the venue's clock while an order may be in doubt, all in one direction."""
+    match kind:
+        case "none":
+            return []
+        case "forward":
+            return [(began_ms + rng.uniform(0, 6_000), rng.uniform(5_000, 20_000))]
+        case "back a little":
+            return [(began_ms + rng.uniform(-2_000, 30_000), -rng.uniform(0, 600)) for _ in range(3)]
+        case _:  # before any look-up can have been conclusive
+            return [(began_ms + rng.uniform(0, 4_000), -rng.uniform(0, 8_000))]
+
+
+@settings(max_examples=1_000)
 @given(
     seed=st.integers(0, 2**32),
     doubt_ms=st.floats(0, 500),
     trouble=st.sampled_from([0.0, 0.3, 0.6, 0.9, 1.0]),
     earlier_owner=st.booleans(),
     order=st.sampled_from([MARKET, LIMIT]),
+    steps=st.sampled_from(["none", "forward", "back a little", "back far"]),
 )
 def test_never_two_orders_and_never_a_false_word_about_one(
-    seed: int, doubt_ms: float, trouble: float, earlier_owner: bool, order: Order
+    seed: int, doubt_ms: float, trouble: float, earlier_owner: bool, order: Order, steps: str
 ) -> None:
-    world = World(random.Random(seed), doubt_ms, trouble)
+    rng = random.Random(seed)
+    earlier_until_ms = NOW_MS + rng.choice([-3_000, 0, 9_000])
+    began_ms = earlier_until_ms if earlier_owner else NOW_MS
+    world = World(rng, doubt_ms, trouble, some_steps(rng, steps, began_ms), earlier_until_ms=earlier_until_ms)
     settlement, ended_ms = world.play(order, earlier_owner=earlier_owner)
     assert sum(attempt.enters_ms is not None for attempt in world.attempts) <= 1
     if settlement.landed is Landed.YES:

@@ -15,6 +15,9 @@ CUTS: Final[Mapping[Accident, tuple[str, ...]]] = {
     Accident.CUT_CONSUMING: ("consume",),
 }
 FREEZES_S: Final = (0.5, 3.0, 8.0, 12.0, 20.0)
+VENUE_STEPS_MS: Final = (-6_000, -1_800, -900, -500, 700, 1_500, 4_000)
+MISCOUNTED_S: Final = 0.8
+"""How far the count of a suspension may be off: hardware counts in whole seconds."""
 CUTS_S: Final = (1.0, 6.0, 11.0, 16.0, 25.0)
 
 
@@ -83,6 +86,8 @@ class Accidents:
                     process.context.copy().run(machine.worker.stop)
             case Accident.FREEZE:
                 self._freeze(process)
+            case Accident.SUSPEND:
+                self._freeze(process, machine)
             case _:
                 self._stage.server.cut(machine.host, CUTS[accident])
                 length_s = self._fate.choice(CUTS_S) * self._fate.uniform(0.8, 1.2)
@@ -100,12 +105,20 @@ class Accidents:
                 connection.hang_up()
         self._stage.later(self._fate.uniform(0.3, 20.0), self._restart, machine)
 
-    def _freeze(self, process: Process) -> None:
+    def _freeze(self, process: Process, suspended: Machine | None = None) -> None:
+        """Stop a process for a while, or its whole host: then the host's clocks know how long, more or less."""
         if process.is_frozen:
             return
         process.freeze()
         self._recheck(process)
-        self._stage.later(self._fate.choice(FREEZES_S) * self._fate.uniform(0.8, 1.2), self._thaw, process)
+        length_s = self._fate.choice(FREEZES_S) * self._fate.uniform(0.8, 1.2)
+        if suspended is not None:
+            self._stage.later(length_s, self._wake, suspended, process, length_s)
+        self._stage.later(length_s, self._thaw, process)
+
+    def _wake(self, machine: Machine, process: Process, slept_s: float) -> None:
+        if process.is_frozen:
+            machine.clock.wake(slept_s, self._fate.uniform(-1, 1) * min(MISCOUNTED_S, slept_s))
 
     def _thaw(self, process: Process) -> None:
         if process.is_frozen:
@@ -128,7 +141,7 @@ class Accidents:
 
     def _step_a_venue(self) -> None:
         venue = self._fate.choice(list(self._stage.venues.values()))
-        venue.exchange.clock.step(self._fate.choice((-500, 700, 1_500, 4_000)))
+        venue.exchange.clock.step(self._fate.choice(VENUE_STEPS_MS))
 
     def _move_a_price(self) -> None:
         symbol = self._fate.choice(list(PRICES))

@@ -12,7 +12,7 @@ from worker.amqp import Line
 from worker.consumer import Delivery
 from worker.core import resolution
 from worker.core.outcome import Outcome
-from worker.core.resolution import Case, Step
+from worker.core.resolution import NEVER, Case, Step
 from worker.dispatcher import Dispatcher
 from worker.epoch import Epoch
 
@@ -22,7 +22,7 @@ def no_look_up_on_redelivery() -> Iterator[None]:
     """Place a redelivered signal as if it had never been delivered."""
 
     def begin(order: Order, **facts: Any) -> tuple[Case, Step]:
-        return resolution.begin(order, **facts | {"suspect_until_ms": None})
+        return resolution.begin(order, **facts | {"suspect_until": None})
 
     with mock.patch.object(placement, "begin", begin):
         yield
@@ -31,7 +31,7 @@ def no_look_up_on_redelivery() -> Iterator[None]:
 @contextmanager
 def no_wait_for_absence() -> Iterator[None]:
     """Take the first absence for a proof, though a request may still be on its way to the engine."""
-    with mock.patch.object(Case, "conclusive_at_ms", property(lambda _: 0.0)):
+    with mock.patch.object(Case, "conclusive_at", property(lambda _: NEVER)):
         yield
 
 

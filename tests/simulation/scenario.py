@@ -20,6 +20,7 @@ class Accident(StrEnum):
     CRASH = "crash"
     POWER_LOSS = "power loss"
     FREEZE = "freeze"
+    SUSPEND = "host suspended"
     CUT = "cut off"
     CUT_PUBLISHING = "publishing cut off"
     CUT_CONSUMING = "consuming cut off"
@@ -34,6 +35,7 @@ AT_POINTS: Final = (
     Accident.CRASH,
     Accident.POWER_LOSS,
     Accident.FREEZE,
+    Accident.SUSPEND,
     Accident.CUT,
     Accident.CUT_PUBLISHING,
     Accident.CUT_CONSUMING,
@@ -112,7 +114,7 @@ def draw_scenario(seed: int) -> Scenario:
         late_notice_s=random.choice((0.0, 0.0, 1.5)),
         visibility_lag_ms=random.choice((0, 0, 300, 1_000)),
         venue_skew_ms=(random.uniform(-3_000, 3_000), random.uniform(-3_000, 3_000)),
-        venue_drift_ppm=(random.uniform(-50, 50), random.uniform(-50, 50)),
+        venue_drift_ppm=(random.uniform(-250, 250), random.uniform(-250, 250)),
         rules=() if calm else _draw_rules(random),
         accidents=_draw_accidents(random, enabled, span_s),
         at_points=kinds,

@@ -25,14 +25,24 @@ class HostClock:
         self._loop, self._rate = loop, 1 + drift_ppm / 1e6
         self._epoch_s = 10_000.0 * (number + 1)
         self.wall_offset_ms = wall_offset_ms
+        self.slept_s = self._miscounted_s = 0.0
 
     def monotonic(self) -> float:
-        """Seconds that never step."""
-        return self._epoch_s + (self._loop.time() - START_S) * self._rate
+        """Seconds that never step, and go on while the host is suspended."""
+        return self._epoch_s + (self._loop.time() - START_S) * self._rate + self._miscounted_s
+
+    def wake(self, slept_s: float, error_s: float) -> None:
+        """Go on after a suspension, which was counted wrong by so much."""
+        self.slept_s += slept_s
+        self._miscounted_s += error_s
 
     def wall_ms(self) -> float:
         """Epoch milliseconds as this host believes."""
         return START_WALL_MS + (self._loop.time() - START_S) * 1000 * self._rate + self.wall_offset_ms
+
+    def asleep_s(self) -> float:
+        """How long this host has been suspended."""
+        return self.slept_s
 
 
 @dataclass(slots=True, kw_only=True, eq=False)

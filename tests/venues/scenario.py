@@ -27,7 +27,7 @@ from tests.worker.builders import a_cancel, a_signal, an_account
 from tests.worker.fakes import Rig, SandboxSender, a_rig
 from worker.accounts import Account
 from worker.core.outcome import client_order_id
-from worker.gateway import Sending
+from worker.passage import Sending
 from worker.trade import always, seen
 
 FILE: Final = Path(__file__).with_name("scenario.toml")

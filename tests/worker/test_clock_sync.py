@@ -1,8 +1,10 @@
 """The venue's time is kept known: asked on a schedule, again at once when a stamp was wrong, never during a hold."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Any
 
 import pytest
 import structlog
@@ -12,7 +14,8 @@ from adapters.venues import get
 from tests.virtual_time import VirtualClock, settled, virtual_time
 from tests.worker.builders import BASE_URL
 from tests.worker.fakes import SandboxSender
-from worker.clock_sync import BURST, INTERVAL_S, VenueClock
+from worker.clock_sync import BURST, SystemClock, VenueClock
+from worker.core.clock_offset import Doubt, Probe
 
 
 @asynccontextmanager
@@ -28,6 +31,8 @@ async def a_clock(
             BASE_URL,
             sender,
             host,
+            recv_window_ms=5_000,
+            recv_window_max_ms=5_000,
             held_s=lambda: held_until_s - true.monotonic(),
             on_error=lambda _: None,
         ),
@@ -72,7 +77,7 @@ async def test_nothing_is_known_until_the_venue_answers_and_whoever_waits_is_wok
 @virtual_time
 async def test_time_is_asked_in_bursts_on_a_schedule() -> None:
     async with a_clock() as (clock, sender, _):
-        await running(clock, 3 * INTERVAL_S + 1)
+        await running(clock, 3 * 30 + 1)
         assert sender.sent("GET", "time") == 4 * BURST
 
 
@@ -114,14 +119,187 @@ async def test_a_failed_burst_keeps_what_was_known() -> None:
         assert abs(reading.venue_ms - true.wall_ms()) <= reading.uncertainty_ms
 
 
+async def told_of_the_wall_clock(*steps_ms: float) -> list[tuple[str, Any]]:
+    """What is logged of a wall clock that is stepped again and again, a minute each time."""
+    async with a_clock() as (clock, _, _):
+        structlog.reset_defaults()
+        with structlog.testing.capture_logs() as logs:
+            task = asyncio.create_task(clock.run())
+            for step_ms in steps_ms:
+                clock._clock.step_wall(step_ms)  # type: ignore[attr-defined]
+                await asyncio.sleep(61)
+            task.cancel()
+        return [
+            (line["log_level"], line["wall_minus_venue_ms"]) for line in logs if "wall clock" in line["event"]
+        ]
+
+
 @pytest.mark.parametrize(
     ("offset_ms", "level"), [(100.0, None), (-700.0, "warning"), (700.0, "warning"), (1_500.0, "error")]
 )
 @virtual_time
-async def test_a_wall_clock_that_is_off_is_told_of(offset_ms: float, level: str | None) -> None:
-    async with a_clock(wall_offset_ms=offset_ms) as (clock, _, _):
+async def test_a_wall_clock_that_is_off_is_told_of_once(offset_ms: float, level: str | None) -> None:
+    told = await told_of_the_wall_clock(offset_ms)
+    assert told == ([] if level is None else [(level, pytest.approx(offset_ms, abs=15))])
+
+
+@virtual_time
+async def test_a_wall_clock_that_gets_worse_and_right_again_is_told_of_each_time() -> None:
+    told = await told_of_the_wall_clock(600, 500, -1_000, 10)
+    assert [level for level, _ in told] == ["warning", "error", "info"]
+
+
+@virtual_time
+async def test_what_is_told_of_a_wall_clock_says_what_to_do_and_the_metric_shows_the_threshold() -> None:
+    async with a_clock(wall_offset_ms=-1_500) as (clock, _, _):
         structlog.reset_defaults()
         with structlog.testing.capture_logs() as logs:
             await running(clock, 1)
-        told = [(line["log_level"], line["wall_minus_venue_ms"]) for line in logs]
-        assert told == ([] if level is None else [(level, pytest.approx(offset_ms, abs=15))])
+        assert "NTP" in logs[0]["event"]
+        assert clock.wall_level == 2
+
+
+# --- Doubts -----------------------------------------------------------------------------------------------------------
+
+
+@asynccontextmanager
+async def a_known_clock() -> AsyncIterator[tuple[VenueClock, SandboxSender, VirtualClock]]:
+    """A clock that was synchronised a moment ago, on a host whose clocks a test may bend."""
+    true = VirtualClock()
+    sender = SandboxSender(true)
+    clock = VenueClock(
+        get("binance"),
+        BASE_URL,
+        sender,
+        true,
+        recv_window_ms=5_000,
+        recv_window_max_ms=20_000,
+        held_s=lambda: 0.0,
+        on_error=lambda _: None,
+    )
+    await clock.synchronise()
+    await asyncio.sleep(1)
+    assert clock.read_to_sign() is not None
+    yield clock, sender, true
+
+
+def step_the_wall(clock: VenueClock, host: VirtualClock) -> None:
+    del clock
+    host.step_wall(-2_000)
+
+
+def sleep(clock: VenueClock, host: VirtualClock) -> None:
+    del clock
+    host.slept_s += 3
+
+
+def refuse_a_stamp(clock: VenueClock, host: VirtualClock) -> None:
+    del host
+    clock.refused()
+
+
+DOUBTS = {Doubt.WALL_STEP: step_the_wall, Doubt.SUSPEND: sleep, Doubt.REFUSED_STAMP: refuse_a_stamp}
+
+
+@pytest.mark.parametrize("doubt", DOUBTS)
+@virtual_time
+async def test_after_a_jump_or_a_refusal_nothing_is_signed_until_the_venue_was_asked(doubt: Doubt) -> None:
+    async with a_known_clock() as (clock, sender, host):
+        DOUBTS[doubt](clock, host)
+        assert clock.read_to_sign() is None
+        assert clock.read() is not None, "what needs no stamp goes on with what is known"
+        before = sender.sent("GET", "time")
+        await clock.fit_to_sign()
+        assert clock.read_to_sign() is not None
+        assert sender.sent("GET", "time") == before + BURST
+        assert clock.doubts == {doubt: 1}
+
+
+@virtual_time
+async def test_a_doubt_that_comes_up_during_a_burst_needs_another() -> None:
+    async with a_known_clock() as (clock, sender, _):
+        before = sender.sent("GET", "time")
+        burst = asyncio.create_task(clock.resynchronise())
+        await asyncio.sleep(0.03)
+        clock.refused()
+        await burst
+        assert clock.read_to_sign() is None
+        await clock.fit_to_sign()
+        assert sender.sent("GET", "time") == before + 2 * BURST
+
+
+@virtual_time
+async def test_all_who_wait_for_a_venue_that_cannot_be_asked_try_together_once_a_second() -> None:
+    async with a_known_clock() as (clock, sender, _):
+        sender.is_unreachable = True
+        clock.refused()
+        waiting = [asyncio.create_task(clock.fit_to_sign()) for _ in range(50)]
+        asked = 0
+        probe = clock._probe
+
+        async def counted() -> Probe | VenueError:
+            nonlocal asked
+            asked += 1
+            return await probe()
+
+        clock._probe = counted  # type: ignore[method-assign]
+        await asyncio.sleep(10)
+        assert 5 <= asked <= 11
+        sender.is_unreachable = False
+        await asyncio.gather(*waiting)
+        assert clock.read_to_sign() is not None
+
+
+@virtual_time
+async def test_a_hold_that_comes_during_a_burst_ends_it() -> None:
+    async with a_clock() as (clock, sender, _):
+        clock._held_s = lambda: 5.0 if sender.sent("GET", "time") >= 2 else 0.0
+        await clock.resynchronise()
+        assert sender.sent("GET", "time") == 2
+        assert clock.read() is not None
+
+
+@virtual_time
+async def test_after_hours_without_an_answer_the_venue_is_asked_before_anything_is_signed() -> None:
+    async with a_known_clock() as (clock, _, _):
+        await asyncio.sleep(2_400)
+        assert clock.read_to_sign() is not None
+        await asyncio.sleep(200)
+        assert clock.read_to_sign() is None
+        assert clock.doubts == {Doubt.AGE: 1}
+
+
+@virtual_time
+async def test_a_venue_that_steps_its_clock_is_watched_closely() -> None:
+    async with a_clock() as (clock, sender, _):
+        task = asyncio.create_task(clock.run())
+        await asyncio.sleep(10)
+        sender.exchange.clock.step(-1_800)
+        await clock.resynchronise()
+        before = sender.sent("GET", "time")
+        await asyncio.sleep(8)
+        assert sender.sent("GET", "time") == before + 3 * BURST  # after 1, 3 and 7 s
+        assert clock.offset.steps == 1
+        task.cancel()
+
+
+@virtual_time
+async def test_a_slow_way_widens_the_recv_window_within_its_bound() -> None:
+    async with a_known_clock() as (clock, sender, _):
+        windows = []
+        for one_way_s in (0.01, 1.5, 8.0):
+            sender._one_way_s, sender._timeout_s = one_way_s, 60.0
+            await clock.synchronise()
+            reading = clock.read()
+            assert reading is not None
+            windows.append(clock.window_ms(reading))
+        assert windows[0] == 5_000
+        assert 9_000 <= windows[1] <= 10_000
+        assert windows[2] == 20_000
+
+
+def test_the_monotonic_clock_of_this_host_goes_on_while_it_sleeps() -> None:
+    """A lease ends while its holder sleeps, and the difference to the clock that stops is the time asleep."""
+    before, asleep_s, after = time.monotonic(), SystemClock.asleep_s(), time.monotonic()
+    assert before + asleep_s - 0.001 <= SystemClock.monotonic()
+    assert asleep_s > -(after - before) - 0.001

@@ -35,7 +35,8 @@ from adapters.venues import get
 from tests.virtual_time import VirtualClock, settled, virtual_time
 from tests.worker.builders import BASE_URL, BITRUE, MAIN
 from tests.worker.fakes import SandboxSender
-from worker.gateway import Exchange, Fenced, Gateway, Sending, Throttled
+from worker.gateway import Gateway
+from worker.passage import Exchange, Fenced, Sending, Throttled
 
 USDM = make_account("futures", Dialect.BINANCE_USDM)
 CONFIGS = {"binance": MAIN, "bitrue": BITRUE, "binance_usdm": USDM}

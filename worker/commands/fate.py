@@ -14,7 +14,8 @@ from worker.commands.options import examples, takes_settings
 from worker.commands.shell import CommandError, Exit, note, output, run, stop, wants_json, write_json
 from worker.core.outcome import client_order_id
 from worker.core.signals import Signal
-from worker.gateway import Gateway, Sending
+from worker.gateway import Gateway
+from worker.passage import Sending
 from worker.placement import SINCE_SLACK_MS, order_of
 from worker.settings import Settings
 from worker.trade import always, seen

@@ -2,8 +2,11 @@
 
 A client order id is unique among open orders only, so an id makes no resend safe; only asking the venue does.
 Asking becomes conclusive because a venue checks `server time - timestamp <= recv window` again right before
-its matching engine: after the last signed timestamp + recv window + read lag (all in venue time, our
-uncertainty taken off the present), an order that is not seen can no longer appear.
+its matching engine: once its clock has passed the last signed timestamp + recv window, nothing of ours can enter,
+and a read lag later what entered is seen. That its clock has passed is not reckoned but proven by the look-up itself:
+a venue refuses a stamp that is a second ahead of its clock, and it took the look-up's. So a clock that steps back
+while an order is in doubt makes the wait longer, and nothing else. One that steps forward may pass in an instant:
+therefore the same time has to pass on our own clock as well.
 
     phase      what is known                              facts that move it on
     ---------  -----------------------------------------  ----------------------------------------------------------
@@ -19,6 +22,7 @@ fact.
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from math import inf
 from typing import Final
 
 from adapters.errors import Landed, Retry, Scope, VenueError
@@ -39,6 +43,10 @@ from adapters.model import (
 from worker.core.outcome import Settlement, Status, settle_placement
 
 READ_LAG_MS: Final = 2_000.0
+STAMP_AHEAD_MS: Final = 1_000.0
+"""Venues refuse a stamp that is this far ahead of their clock, or further."""
+WAIT_FACTOR: Final = 1.001
+"""While we wait we become less certain of the venue's time, by twice less than this."""
 SETTLE_PATIENCE_MS: Final = 10_000.0
 BACKOFF_MS: Final = (200.0, 400.0, 800.0, 1_600.0, 3_200.0, 5_000.0)
 
@@ -65,20 +73,45 @@ class Moment:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Instant:
+    """A point in time on the venue's clock and on our monotonic one, which may part when the venue's steps."""
+
+    venue_ms: float
+    mono_ms: float
+
+    def or_later(self, other: "Instant | None") -> "Instant":
+        """The later of two on either clock."""
+        if other is None:
+            return self
+        return Instant(venue_ms=max(self.venue_ms, other.venue_ms), mono_ms=max(self.mono_ms, other.mono_ms))
+
+    def plus(self, venue_ms: float, mono_ms: float) -> "Instant":
+        """A later one."""
+        return Instant(venue_ms=self.venue_ms + venue_ms, mono_ms=self.mono_ms + mono_ms)
+
+    def is_after(self, other: "Instant") -> bool:
+        """Whether this is not before another, on both clocks."""
+        return self.venue_ms >= other.venue_ms and self.mono_ms >= other.mono_ms
+
+
+NEVER: Final = Instant(venue_ms=-inf, mono_ms=-inf)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Case:
     """Everything known about one placement.
 
-    `last_entry_ms` is the last timestamp anybody can have signed for it. `abridged` is a report that tells its fate
-    and not all of it: a look-up adds the rest, and it is what settles the case when none can.
+    `last_entry` is the last instant at which anything that was sent for it can enter: its stamp and its recv window.
+    `abridged` is a report that tells its fate and not all of it: a look-up adds the rest, and it is what settles the
+    case when none can.
     """
 
     order: Order
     phase: Phase
     valid_until_ms: float
-    recv_window_ms: float
     give_up_at_ms: float | None = None
     budget_ms: float = 300_000.0
-    last_entry_ms: float | None = None
+    last_entry: Instant | None = None
     landed_at_ms: float | None = None
     venue_order_id: str | None = None
     abridged: ExecutionReport | None = None
@@ -87,11 +120,10 @@ class Case:
     error: VenueError | None = None
 
     @property
-    def conclusive_at_ms(self) -> float:
-        """Venue time from which an absence proves that nothing of ours is or will be there."""
-        if self.last_entry_ms is None:
-            return 0.0
-        return self.last_entry_ms + self.recv_window_ms + READ_LAG_MS
+    def conclusive_at(self) -> Instant:
+        """From when on an absence proves that nothing of ours is or will be there."""
+        last = self.last_entry
+        return last.plus(READ_LAG_MS + STAMP_AHEAD_MS, READ_LAG_MS) if last else NEVER
 
 
 # --- Facts ------------------------------------------------------------------------------------------------------------
@@ -99,18 +131,18 @@ class Case:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answered:
-    """A placement was sent, signed with `stamped_ms`, and this is what its answer means."""
+    """A placement was sent that can enter until `last_entry`, and this is what its answer means."""
 
     verdict: Verdict
-    stamped_ms: float
+    last_entry: Instant
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sighted:
-    """A look-up that began when it was at least `asked_ms` at the venue."""
+    """A look-up: what the venue said, and when it was asked, as the request was stamped."""
 
     sighting: Sighting
-    asked_ms: float
+    asked: Instant
 
 
 Fact = Answered | Sighted
@@ -121,10 +153,9 @@ Fact = Answered | Sighted
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Place:
-    """Place the order, after `wait_ms`; `resynchronise` asks for the venue's time first."""
+    """Place the order, after `wait_ms`."""
 
     wait_ms: float = 0.0
-    resynchronise: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -151,21 +182,19 @@ def begin(
     order: Order,
     *,
     valid_until_ms: float,
-    recv_window_ms: float,
     budget_ms: float,
-    suspect_until_ms: float | None,
+    suspect_until: Instant | None,
 ) -> tuple[Case, Step]:
     """Open a case.
 
     Args:
         order: the order, checked against the venue's rules.
         valid_until_ms: wall time after which nothing is sent.
-        recv_window_ms: how long a signed request stays acceptable to the venue.
         budget_ms: how long the resolution of a doubt may take.
-        suspect_until_ms: `None` on a first delivery; otherwise the last venue time at which an earlier owner may have
-            signed a request for this signal, 0 when it is known that there was none.
+        suspect_until: `None` on a first delivery; otherwise the last instant at which a request that an earlier owner
+            sent for this signal can enter, `NEVER` when it is known that there was none.
     """
-    if suspect_until_ms is None:
+    if suspect_until is None:
         phase: Phase = Phase.READY
     else:
         phase = Phase.DOUBTFUL
@@ -173,9 +202,8 @@ def begin(
         order=order,
         phase=phase,
         valid_until_ms=valid_until_ms,
-        recv_window_ms=recv_window_ms,
         budget_ms=budget_ms,
-        last_entry_ms=suspect_until_ms,
+        last_entry=suspect_until,
     )
     return case, Place() if phase is Phase.READY else LookUp()
 
@@ -263,7 +291,7 @@ def _refused(case: Case, context: Context) -> tuple[Case, Step]:
         case Retry.AFTER_RESYNC:
             if case.resynchronised:
                 return ready, rejected
-            return replace(ready, resynchronised=True), Place(resynchronise=True)
+            return replace(ready, resynchronised=True), Place()
         case Retry.AFTER_HOLD:
             return ready, Place()
         case Retry.AFTER_BACKOFF | Retry.AFTER_LOOKUP if not _is_transient(error):
@@ -283,12 +311,11 @@ def _is_transient(error: VenueError) -> bool:
 def _doubtful(case: Case, context: Context) -> tuple[Case, Step]:
     """No proof either way: from here on only the venue's own records count."""
     assert isinstance(context.fact, Answered)  # noqa: S101 - the table guarantees it
-    last_entry_ms = max(case.last_entry_ms or 0.0, context.fact.stamped_ms)
     doubtful = replace(
         case,
         phase=Phase.DOUBTFUL,
         error=context.error,
-        last_entry_ms=last_entry_ms,
+        last_entry=context.fact.last_entry.or_later(case.last_entry),
         give_up_at_ms=_give_up_at(case, context.now),
         tries=0,
     )
@@ -296,11 +323,11 @@ def _doubtful(case: Case, context: Context) -> tuple[Case, Step]:
 
 
 def _absent(case: Case, context: Context) -> tuple[Case, Step]:
-    """Not seen: conclusive only when nothing could still enter as the look-up began."""
+    """Not seen: conclusive only when nothing could still enter as the look-up was stamped."""
     assert isinstance(context.fact, Sighted)  # noqa: S101 - the table guarantees it
-    if context.fact.asked_ms < case.conclusive_at_ms:
+    if not context.fact.asked.is_after(case.conclusive_at):
         return _ask_again(case, context)
-    ready = replace(case, phase=Phase.READY, last_entry_ms=None, give_up_at_ms=None, tries=0)
+    ready = replace(case, phase=Phase.READY, last_entry=None, give_up_at_ms=None, tries=0)
     if context.now.wall_ms >= case.valid_until_ms:
         return ready, _expire(context.expired)
     return ready, Place()
@@ -324,7 +351,9 @@ def _ask_again(case: Case, context: Context) -> tuple[Case, Step]:
     if now.mono_ms >= give_up_at_ms:
         return case, give_up(case, context.unresolved)
     wait_ms = _backoff_ms(case.tries)
-    until_conclusive_ms = case.conclusive_at_ms - now.venue_ms
+    until_conclusive_ms = WAIT_FACTOR * max(
+        case.conclusive_at.venue_ms - now.venue_ms, case.conclusive_at.mono_ms - now.mono_ms
+    )
     if case.phase is Phase.DOUBTFUL and until_conclusive_ms > 0:
         wait_ms = min(wait_ms, until_conclusive_ms)
     wait_ms = min(wait_ms, give_up_at_ms - now.mono_ms)

@@ -1,0 +1,50 @@
+"""What becomes of a request at the gateway: it was sent and answered, or it was not sent at all."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from adapters.model import Answer
+from adapters.signing import Signer
+from worker.budget import AccountBudget
+from worker.core.resolution import Instant
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Exchange:
+    """A request that was sent: its answer, the time it was signed with, and what it took.
+
+    `last_entry` is the last instant at which it can enter: its stamp and its recv window.
+    """
+
+    answer: Answer
+    stamped_ms: float
+    last_entry: Instant
+    limiter_ms: float
+    venue_ms: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Throttled:
+    """Nothing was sent: the wait for limits, a hold or the venue's time would have outlived the signal."""
+
+    wait_ms: float
+    limiter_ms: float
+    for_time: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fenced:
+    """Nothing was sent: this worker may not send for the shard any more."""
+
+
+Passage = Exchange | Throttled | Fenced
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sending:
+    """Who sends and until when it makes sense: `may_send` is asked right before the bytes go out."""
+
+    signer: Signer | None
+    budget: AccountBudget | None
+    may_send: Callable[[], bool]
+    deadline_ms: float | None = None
