@@ -42,7 +42,7 @@ from worker.core.token_bucket import (
     reserve,
     take,
 )
-from worker.core.windows import Rank, Window
+from worker.core.windows import FixedWindow, Rank, Window
 
 RANKS: Final[Mapping[Purpose, Rank]] = {
     Purpose.CANCEL: Rank.FIRST,
@@ -304,7 +304,8 @@ class Limiter:
 
     def _rest_of_window_s(self, budget: AccountBudget) -> float:
         """How long the shortest order window still surely lasts: before its end a full budget stays full."""
-        interval_s = min((seconds for _, seconds, _ in budget.limits), default=0)
+        fixed = [seconds for _, seconds, window in budget.limits if isinstance(window, FixedWindow)]
+        interval_s = min(fixed, default=0)
         if not interval_s:
             return 0.0
         return interval_s - self.venue_ms() / 1000 % interval_s + self._guard_ms() / 1000

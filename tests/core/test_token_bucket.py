@@ -175,6 +175,19 @@ def test_a_clock_set_back_over_a_boundary_waits_for_the_window_it_knows() -> Non
     assert ask(window, at_ms=START_MS + 9_990).ready_at_ms == START_MS + 20_000
 
 
+@either
+def test_a_clock_that_was_far_ahead_stops_nothing_once_it_is_right(
+    kind: Callable[[int, int], Window],
+) -> None:
+    window = kind(2, WINDOW_MS)
+    release(gone(ask(window, at_ms=START_MS + 3_600_000)), START_MS + 3_600_000, guard_ms=0.0)
+    assert window.used == 1
+    gone(ask(window, at_ms=START_MS))
+    assert START_MS + 10_000 <= ask(window, at_ms=START_MS + 20).ready_at_ms < START_MS + 10_200
+    window.roll(START_MS + 25_000)
+    assert window.used == 1  # the one that is in flight
+
+
 # --- Several limits ---------------------------------------------------------------------------------------------------
 
 

@@ -8,7 +8,7 @@ slice of its reply has left the span entirely.
 from collections.abc import Sequence
 from typing import Final
 
-from worker.core.windows import Ceilings, Mark, Rank, Turns
+from worker.core.windows import STEP_MS, Ceilings, Mark, Rank, Turns
 
 SLICES: Final = 160
 """Slices of a sliding window. More waste less of it: a token stays taken for up to two slices too long."""
@@ -54,6 +54,10 @@ class SlidingWindow:
         """Forget the slices that have left every span."""
         now = self._slice(now_ms)
         if now <= self._now:
+            if now_ms < self._now * self._slice_ms - STEP_MS:
+                # Our reading of the venue's clock was far ahead: everything happened earlier than was noted.
+                self._first -= self._now - now
+                self._now = now
             return
         self._now = now
         gone = now - SLICES - self._first

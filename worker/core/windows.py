@@ -11,7 +11,7 @@ All times are venue epoch milliseconds, handed in.
 from bisect import bisect_left, insort
 from collections.abc import Sequence
 from enum import IntEnum
-from typing import Protocol
+from typing import Final, Protocol
 
 
 class Rank(IntEnum):
@@ -90,6 +90,11 @@ class Window(Protocol):
     @property
     def foreign(self) -> int:
         """What somebody else used, beyond what is theirs."""
+
+
+STEP_MS: Final = 1_000.0
+"""A clock that goes back by more was wrong before, as the host's can be until the venue's is known; by less, windows
+wait for it."""
 
 
 class Turns:
@@ -189,6 +194,8 @@ class FixedWindow:
         """Enter the window of `now_ms`; what is in flight may still be counted there."""
         index = int(now_ms // self.interval_ms)
         if index <= self.index:
+            if now_ms < self.index * self.interval_ms - STEP_MS:
+                self._step_back(index)
             return
         is_next = index == self.index + 1
         carried = self.in_flight + self._spilled if is_next else self.in_flight
@@ -201,6 +208,12 @@ class FixedWindow:
         if self.reserved:
             for past in [booked for booked in self._booked if booked < index]:
                 self.reserved -= self._booked.pop(past)
+
+    def _step_back(self, index: int) -> None:
+        """Our reading of the venue's clock was far ahead: what was counted then counts in the window it really was."""
+        self.own = max(self.own, self._previous) if index == self.index - 1 else self.own
+        self.index, self._previous, self._spilled = index, 0, 0
+        self._forget_others()
 
     def earliest(self, at_ms: float, cost: int, rank: Rank, *, guard_ms: float, queues: bool) -> float:
         """Return the first instant from `at_ms` on when `cost` tokens are free below the rank's ceiling."""
