@@ -74,6 +74,8 @@ class Request:
     back_ms: float = 20.0
     cost: int = 1
     free: bool = False
+    gives_back_after_ms: float | None = None
+    """How long after its arrival the venue takes it off the count again, because it filled."""
 
 
 @dataclass
@@ -87,6 +89,7 @@ class World:
     foreign: Counter[int] = field(default_factory=Counter)
     arrivals: list[tuple[float, int]] = field(default_factory=list)
     sent: list[Request] = field(default_factory=list)
+    most_counted: int = 0
     _counted: Counter[int] = field(default_factory=Counter)
     _events: list[tuple[float, int, Callable[[float], None]]] = field(default_factory=list)
     _number: int = 0
@@ -106,6 +109,16 @@ class World:
 
     def _reading(self, now_ms: float) -> float:
         return now_ms + self.error_ms(now_ms)
+
+    def _fill(self, request: Request, now_ms: float) -> None:
+        """Let the venue give its count back, if it does, whichever window is open then."""
+
+        def give_back(then_ms: float) -> None:
+            window = int(then_ms // self.window.interval_ms)
+            self._counted[window] = max(0, self._counted[window] - request.cost)
+
+        if request.gives_back_after_ms is not None:
+            self._at(now_ms + request.gives_back_after_ms, give_back)
 
     def _asker(self, request: Request) -> Callable[[float], None]:
         def ask(now_ms: float, *, queues: bool = True) -> None:
@@ -130,6 +143,8 @@ class World:
                 self.arrivals.append((now_ms, request.cost))
                 self._counted[window] += request.cost
             count = self._counted[window] + self.foreign[window]
+            self.most_counted = max(self.most_counted, count)
+            self._fill(request, now_ms)
             self._at(now_ms + request.back_ms, lambda then_ms: answer(then_ms, count, claimed))
 
         def answer(now_ms: float, count: int, claimed: Claim) -> None:
@@ -144,6 +159,8 @@ class World:
                     now_ms=here_ms,
                     guard_ms=self.guard_ms,
                 )
+            if request.gives_back_after_ms is not None:
+                self.window.doubt(request.cost)
 
         return ask
 
@@ -331,6 +348,33 @@ def test_what_others_used_is_left_to_them(others: int) -> None:
     assert len(world.arrivals) + others >= 48
 
 
+FILLING = st.lists(
+    st.builds(
+        Request,
+        at_ms=st.floats(0, 3_000).map(lambda later: START_MS + later),
+        there_ms=st.floats(0.1, 60),
+        back_ms=st.floats(0, 60),
+        gives_back_after_ms=st.none() | st.floats(0, 100),
+    ),
+    min_size=20,
+    max_size=80,
+)
+
+
+@given(requests=FILLING, limit=st.integers(2, 8), honest=st.booleans())
+def test_budget_that_fills_give_back_is_never_used_before_the_venue_gave_it(
+    requests: list[Request], limit: int, honest: bool
+) -> None:
+    """Whether the venue gives it back at once, late, or never."""
+    world = World(FixedWindow(limit, 1_000), tells_usage=True)
+    if not honest:
+        for request in requests:
+            if request.gives_back_after_ms is not None:
+                request.gives_back_after_ms = 100_000.0
+    world.play(requests, until_ms=START_MS + 40_000)
+    assert world.most_counted <= limit
+
+
 def a_window(limit: int = 50) -> FixedWindow:
     window = FixedWindow(limit, WINDOW_MS)
     window.roll(START_MS)
@@ -372,7 +416,7 @@ def test_a_fill_gives_nothing_back_where_the_venue_goes_on_counting() -> None:
     window = a_window()
     for number in range(10):
         answered(window, number + 1, fills=True)
-    assert window.used == 10
+    assert (window.used, window.foreign) == (10, 0)
 
 
 def test_nothing_comes_back_without_a_fill() -> None:

@@ -2,7 +2,9 @@
 
 import time
 
-from tests.integration.rig import Rig
+from prometheus_client.parser import text_string_to_metric_families
+
+from tests.integration.rig import Rig, WorkerProcess
 from tests.limits.flood import WINDOW_MS, figures
 
 
@@ -101,6 +103,24 @@ async def _binance_requests(rig: Rig) -> dict[str, int]:
     return {name: count for name, count in counted.items() if name.startswith("binance")}
 
 
+async def _metrics(rig: Rig, worker: WorkerProcess) -> dict[tuple[str, ...], float]:
+    """What a worker shows to Prometheus, by metric and the labels of limits and holds."""
+    async with rig.http.get(f"{worker.http}/metrics") as reply:
+        text = await reply.text()
+    return {
+        (
+            sample.name,
+            *(
+                sample.labels[name]
+                for name in ("venue", "scope", "name", "kind", "window")
+                if name in sample.labels
+            ),
+        ): sample.value
+        for family in text_string_to_metric_families(text)
+        for sample in family.samples
+    }
+
+
 async def test_the_whole_pool_stays_away_and_a_restart_does_not_forget(rig: Rig) -> None:
     first = await rig.start_worker(worker_id="first")
     second = await rig.start_worker(worker_id="second")
@@ -120,9 +140,15 @@ async def test_the_whole_pool_stays_away_and_a_restart_does_not_forget(rig: Rig)
     successor = await rig.start_worker(worker_id="third")
     held = await rig.status_of(successor, lambda status: status["holds"])
     assert held["holds"][0]["seconds_left"] > 0
+    told = await _metrics(rig, successor)
+    assert 0 < told["beeline_hold_seconds", "binance", "venue", "binance"] <= 4
     assert time.monotonic() - held_at < 4
     assert await _binance_requests(rig) == before
     outcome = await rig.outcome(asked["signal_id"])
     assert outcome["status"] == "filled"
+    told = await _metrics(rig, successor)
+    assert told["beeline_limit_tokens", "binance", "account", "main", "orders", "10s"] == 100
+    for name in ("used", "reserved", "foreign"):
+        assert told[f"beeline_limit_{name}_tokens", "binance", "ip", "default", "request_weight", "60s"] >= 0
     assert len(await rig.orders_of(outcome)) == 1
     assert (await rig.control("violations"))["total"] == 0
