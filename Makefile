@@ -94,6 +94,11 @@ limits: $(READY) ## Flood a real pool, refuse it, and see what the venue counted
 	deploy/broker.sh install
 	$(BIN)/python -m tests.limits $(ARGS)
 
+.PHONY: rolling
+rolling: $(READY) ## Restart a pool of four under load, one worker after another, and count what is lost, doubled or late
+	deploy/broker.sh install
+	$(BIN)/python -m tests.rolling $(ARGS)
+
 ##@ Keep up
 
 .PHONY: docs

@@ -1,0 +1,1 @@
+"""A rolling restart of a real pool under load: what is lost, doubled or late."""
