@@ -38,6 +38,8 @@ def _within(share: float, histogram: str, by: str, *, only: str = WORKER) -> str
     return f"histogram_quantile({share}, sum by (le, {by}) (rate({histogram}_bucket{{{only}}}{RATE})))"
 
 
+USED: Final = f"beeline_limit_used_tokens{{{WORKER}}} / beeline_limit_tokens{{{WORKER}}}"
+FOREIGN: Final = f"beeline_limit_foreign_tokens{{{WORKER}}}"
 TOTAL: Final = f'{WORKER}, phase="total"'
 FAILED: Final = f'{WORKER}, code!="none"'
 SHARD_QUEUES: Final = r'queue=~".*\\.signals\\.[0-9]+"'
@@ -158,6 +160,21 @@ ROWS: Final[Sequence[tuple[str, Sequence[Panel]]]] = (
                     "may trade": "max(beeline_accounts)",
                     "refused": "max(beeline_accounts_refused)",
                 },
+            ),
+        ),
+    ),
+    (
+        "Limits",
+        (
+            Panel(
+                "Limits used", "Of what the venue allows in the window that is open now.",
+                {"{{venue}} {{name}} {{kind}} {{window}}": f"max by (venue, name, kind, window) ({USED})"},
+                unit="percentunit", width=12,
+            ),
+            Panel(
+                "Used by others", "The venue counts more than this pool sent: key or address are used elsewhere.",
+                {"{{venue}} {{name}} {{kind}}": f"max by (venue, name, kind) ({FOREIGN})"},
+                width=12,
             ),
         ),
     ),
