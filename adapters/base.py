@@ -70,6 +70,10 @@ class Adapter(KeyQuestions, Protocol):
     def kept_for_reducing(self) -> float:
         """The part of each order limit that only orders which reduce a position may fill."""
 
+    @property
+    def spends_balances(self) -> bool:
+        """Whether an order takes from what the account holds, so that its balances tell whether it can be carried."""
+
     def sign(
         self, call: Call, signer: Signer | None, *, base_url: str, timestamp_ms: int, recv_window_ms: int
     ) -> HttpRequest:

@@ -209,6 +209,7 @@ def _read_symbol(row: Row, filters: Filters) -> SymbolRules | None:
         bid_multiplier_down=bound(by_side, "bidMultiplierDown") or bound(percent, "multiplierDown"),
         ask_multiplier_up=bound(by_side, "askMultiplierUp") or bound(percent, "multiplierUp"),
         ask_multiplier_down=bound(by_side, "askMultiplierDown") or bound(percent, "multiplierDown"),
+        max_position=bound(filters.get("MAX_POSITION", {}), "maxPosition"),
         lets_stops_trail=row.get("allowTrailingStop") is True,
         min_trailing_above=bound(trailing, "minTrailingAboveDelta"),
         max_trailing_above=bound(trailing, "maxTrailingAboveDelta"),

@@ -120,6 +120,7 @@ class Dialect:
 
     `price` is the resource and the field that hold the price its rules are measured with; `needs_price` tells
     when they are, and `write` puts an order the API's way once it is known to have what the order asks for.
+    `spends_balances` is false where margin, and not what is held, decides about an order.
     """
 
     api: str
@@ -131,6 +132,7 @@ class Dialect:
     key_rights: Callable[["Rest"], Flow[KeyRights | VenueError]]
     balances: Callable[["Rest"], Flow[tuple[Balance, ...] | VenueError]]
     price: tuple[str, str] = ("ticker/price", "price")
+    spends_balances: bool = True
     needs_price: Callable[[Order, SymbolRules], bool] = _never
     write: Callable[[Order, SymbolRules, Decimal | None], Order | VenueError] = _as_it_is
 

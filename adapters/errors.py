@@ -214,6 +214,12 @@ REFUSALS: Final[Mapping[str, ErrorEntry]] = {
             landed=Landed.YES,
         ),
         _own(
+            "insufficient_balance",
+            Owner.PRODUCER,
+            "The account holds too little (it has `check_balance`): fund it, send less, or cancel orders that lock it.",
+            scope=Scope.ACCOUNT,
+        ),
+        _own(
             "venue_unavailable",
             Owner.VENUE,
             "The venue cannot be asked for its rules or its time now, so nothing was sent.",

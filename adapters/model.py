@@ -353,6 +353,7 @@ class SymbolRules:
     bid_multiplier_down: Decimal | None = None
     ask_multiplier_up: Decimal | None = None
     ask_multiplier_down: Decimal | None = None
+    max_position: Decimal | None = None
     lets_stops_trail: bool = True
     min_trailing_above: Decimal | None = None
     max_trailing_above: Decimal | None = None

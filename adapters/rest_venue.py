@@ -62,6 +62,11 @@ class RestVenue:
         """The part of each order limit that only orders which reduce a position may fill."""
         return self._profile.kept_for_reducing
 
+    @property
+    def spends_balances(self) -> bool:
+        """Whether an order takes from what is held."""
+        return self._dialect.spends_balances
+
     def sign(
         self, call: Call, signer: Signer | None, *, base_url: str, timestamp_ms: int, recv_window_ms: int
     ) -> HttpRequest:

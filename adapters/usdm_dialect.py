@@ -103,6 +103,7 @@ USDM: Final = Dialect(
     read_limit=read_limit,
     key_rights=partial(keys.rights_from_account, ask=_balances, note=_UNPROVEN),
     balances=_balances,
+    spends_balances=False,
     price=("premiumIndex", "markPrice"),
     needs_price=_needs_price,
     write=_write,

@@ -35,6 +35,7 @@ _FIELDS: Final = frozenset(
         "limit_group",
         "created",
         "allow_withdraw_keys",
+        "check_balance",
     }
 )
 ROTATE_AFTER_DAYS: Final = 90
@@ -69,6 +70,7 @@ class Account:
     symbols: frozenset[str] | None = None
     created: date | None = None
     allow_withdraw_keys: bool = False
+    check_balance: bool = False
     signer: Signer | None = field(default=None, repr=False)
     credentials: str = field(default="", repr=False)
     files: tuple[Path, ...] = field(default=(), repr=False)
@@ -174,9 +176,20 @@ def _checked(account: Account, entry: dict[str, Any], file: Path, venues: Mappin
         symbols=_whitelist(entry),
         created=_typed(entry, "created", date),
         allow_withdraw_keys=allow_withdraw_keys,
+        check_balance=_check_balance(entry, venues[account.venue]),
         signer=make_signer(api_key, secret),
         credentials=hashlib.blake2b("\n".join(identity).encode(), digest_size=16).hexdigest(),
     )
+
+
+def _check_balance(entry: dict[str, Any], venue: Adapter) -> bool:
+    wanted: bool = _typed(entry, "check_balance", bool, default=False)
+    if wanted and not venue.spends_balances:
+        raise _RefusedError(
+            f"check_balance cannot be had on {venue.name}: margin depends on positions and leverage, which the venue"
+            " judges; leave it out"
+        )
+    return wanted
 
 
 def _key_pair(entry: dict[str, Any], file: Path, form: KeyForm) -> tuple[str, str]:

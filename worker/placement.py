@@ -11,6 +11,7 @@ from typing import Final
 
 from adapters.errors import Landed, Retry, Scope, VenueError, refusal
 from adapters.filters import state_rule
+from adapters.funds import check_funds
 from adapters.model import Absent, ExecutionReport, Found, Order, Refused, SymbolRules, TimeInForce, Verdict
 from worker.core.outcome import Settlement, Status, client_order_id
 from worker.core.resolution import (
@@ -245,10 +246,21 @@ class Placement:
         prepared = trade.adapter.prepare(self._order, rules, last_price)
         if isinstance(prepared, VenueError):
             return prepared
+        shortage = await self._check_balance(prepared, rules)
+        if shortage is not None:
+            return shortage
         self._order, self._prepared = prepared, True
         if not trade.is_valid or not trade.clock_is_known:
             return trade.expired()
         return None
+
+    async def _check_balance(self, order: Order, rules: SymbolRules) -> VenueError | None:
+        """Look whether the account can carry the order, if it wants that; what cannot be asked, the venue judges."""
+        trade = self._trade
+        if not trade.account.check_balance:
+            return None
+        held = await trade.gateway.drive(trade.adapter.balances(), trade.sending, trade.count)
+        return check_funds(order, rules, held) if isinstance(held, tuple) else None
 
     async def _rehearse(self) -> Settlement:
         """Validate at the venue, placing nothing; asking again is safe."""

@@ -135,6 +135,11 @@ def test_a_folder_is_read_file_by_file(tmp_path: Path) -> None:
         (f"[main]\n{GOOD}label = 5\n", "label must be a str"),
         (f'[main]\n{GOOD}created = "yesterday"\n', "created must be a date"),
         (f'[main]\n{GOOD}allow_withdraw_keys = "no"\n', "allow_withdraw_keys must be a bool"),
+        (f"[main]\n{GOOD}check_balance = 1\n", "check_balance must be a bool"),
+        (
+            f"[main]\n{GOOD}check_balance = true\n".replace('"binance"', '"binance_usdm"'),
+            "check_balance cannot be had on binance_usdm",
+        ),
         (f'[main]\n{GOOD}base_url = "ftp://x"\n', "base_url must start with https://"),
         (f"[main]\n{GOOD}base_url = 5\n", "base_url must start with https://"),
         ("main = 5\n", "venue must be one of"),

@@ -8,7 +8,7 @@ import pytest
 
 from adapters.sandbox.fault_rules import FaultKind
 from tests.virtual_time import virtual_time
-from tests.worker.builders import a_signal
+from tests.worker.builders import MAIN, a_signal, an_account, some_accounts
 from tests.worker.fakes import a_rig
 
 
@@ -72,3 +72,17 @@ async def test_a_refusal_by_a_rule_that_changed_names_what_the_rule_allows_now()
             "below the minimum 0.10000000; the nearest allowed value is 0.10000000"
             in outcome["error"]["hint"]
         )
+
+
+@virtual_time
+async def test_an_account_that_wants_it_has_its_balances_looked_at_before_an_order_is_spent() -> None:
+    async with a_rig(accounts=some_accounts() | {"main": an_account(MAIN, check_balance=True)}) as rig:
+        outcome = await rig.outcome(a_signal(type="limit", side="sell", price="70000", quantity="120"))
+        assert outcome["status"] == "resting"
+        refused = await rig.outcome(a_signal("s-2", type="limit", side="sell", price="7000", quantity="1200"))
+        assert (refused["status"], refused["landed"]) == ("rejected", "no")
+        assert refused["error"]["code"] == "insufficient_balance"
+        assert "880" in refused["error"]["hint"]
+        assert rig.venue.sent("POST", "order") == 1
+        rig.venue.break_next(kind=FaultKind.DROP_BEFORE, method="GET", path="*/account")
+        assert (await rig.outcome(a_signal("s-3")))["status"] == "filled"
