@@ -240,12 +240,13 @@ class VenueClock:
             probes.append(probe)
             if self._held_s() > 0:
                 break
-        self._take_in(probes)
+        self.take_in(probes)
         self._look_at_host(self._clock.monotonic())
         self._in_doubt = self._doubted_s > began_s  # what came up during the burst is not answered by it
         return None
 
-    def _take_in(self, probes: list[Probe]) -> None:
+    def take_in(self, probes: list[Probe]) -> None:
+        """Learn from a burst."""
         stepped_ms = self.offset.synchronise(probes)
         self._known.set()
         if stepped_ms is not None:

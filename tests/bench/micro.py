@@ -8,10 +8,12 @@ from decimal import Decimal
 
 import orjson
 
+from adapters.http import Transport
 from adapters.model import Accepted, LimitKind, Order, OrderType, RateLimit, Reply, Side
 from adapters.signing import make_signer
 from adapters.venues import discover
-from worker.core.clock_offset import ClockOffset, Probe, stamp_ms
+from worker.clock_sync import SystemClock, VenueClock
+from worker.core.clock_offset import Probe, stamp_ms
 from worker.core.memory import ShardMemory
 from worker.core.outcome import Journey, Outcome, Subject, build_outcome, client_order_id, settle_placement
 from worker.core.signals import read_signal
@@ -80,11 +82,10 @@ def steps() -> dict[str, Callable[[], object]]:
     signer = make_signer("k" * 64, "s" * 64)
     order = an_order()
     call, reply = adapter.place(order), a_reply(order)
-    clock = ClockOffset()
-    clock.synchronise([Probe(sent_s=1.0, received_s=1.002, server_ms=int(NOW_MS))])
+    clock = _a_clock()
 
     def stamp() -> int:
-        reading = clock.read(2.0)
+        reading = clock.read_to_sign()
         assert reading is not None
         return stamp_ms(reading)
 
@@ -141,6 +142,24 @@ def _queuer(*, sliding: bool) -> Callable[[], None]:
     for _ in range(MANY):
         queue()
     return lambda: cancel(queue())
+
+
+def _a_clock() -> VenueClock:
+    """A venue's clock on the clocks of this host, known since a moment ago."""
+    system = SystemClock()
+    clock = VenueClock(
+        discover()["binance"],
+        "https://api.binance.com",
+        Transport(1.0),
+        system,
+        recv_window_ms=5_000,
+        recv_window_max_ms=5_000,
+        held_s=lambda: 0.0,
+        on_error=lambda _: None,
+    )
+    now_s = system.monotonic()
+    clock.take_in([Probe(sent_s=now_s - 0.002, received_s=now_s, server_ms=int(NOW_MS))])
+    return clock
 
 
 def _outcome_builder() -> Callable[[str], Outcome]:

@@ -1,6 +1,7 @@
 """Limits are kept and bans honoured: the sandbox counts every breach."""
 
 import time
+from typing import Any
 
 from prometheus_client.parser import text_string_to_metric_families
 
@@ -86,15 +87,46 @@ async def test_a_ban_is_waited_out_to_its_end(rig: Rig) -> None:
     assert (await rig.control("violations"))["total"] == 0
 
 
-async def test_a_venue_clock_that_is_ahead_and_steps_is_followed(rig: Rig) -> None:
+async def test_no_signal_fails_for_its_time_while_the_venues_clock_is_ahead_steps_and_drifts(
+    rig: Rig,
+) -> None:
+    """Two venues with six lanes under load: each lane has one request under way when the clock steps, no more."""
+    lanes = [
+        (account, symbol)
+        for account in ("main", "main-bitrue")
+        for symbol in ("BTCUSDT", "ETHUSDT", "BNBUSDT")
+    ]
     await rig.control("clock", skew_ms=2_500)
-    await rig.start_worker()
+    worker = await rig.start_worker()
     await rig.follow_outcomes()
-    assert (await rig.place())["status"] == "filled"
+    asked: list[dict[str, Any]] = []
+
+    async def flood() -> None:
+        for _ in range(3):
+            for account, symbol in lanes:
+                asked.append(rig.a_signal(account=account, symbol=symbol, valid_until=_in_two_minutes()))
+                await rig.publish(asked[-1])
+
+    await flood()
+    await rig.until(lambda: len(rig.outcomes) >= len(lanes))
     await rig.control("clock", step_ms=-1_800)
-    stepped = await rig.place()
-    assert (stepped["status"], stepped["attempts"]) == ("filled", 2)
-    assert (await rig.place())["attempts"] == 1
+    await flood()
+    await rig.control("clock", drift_ppm=200)
+    await flood()
+    await rig.until(lambda: len(rig.outcomes) == len(asked))
+    assert {outcome["status"] for outcome in rig.outcomes} == {"filled"}
+    ledger = await rig.ledger()
+    assert len(ledger) == len({order["client_order_id"] for order in ledger}) == len(asked)
+    refused = sum(outcome["attempts"] for outcome in rig.outcomes) - len(asked)
+    assert refused <= len(lanes)
+    clocks = (await rig.status_of(worker, lambda status: all(clock["steps"] for clock in status["clock"])))[
+        "clock"
+    ]
+    assert {clock["venue"]: clock["steps"] for clock in clocks} == {"binance": 1, "bitrue": 1}
+
+
+def _in_two_minutes() -> int:
+    return int(time.time() * 1000) + 120_000
 
 
 async def _binance_requests(rig: Rig) -> dict[str, int]:
