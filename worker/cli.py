@@ -15,6 +15,7 @@ import typer
 from worker.commands import (
     account,
     dead_letters,
+    diagnosing,
     explaining,
     fate,
     holding,
@@ -74,6 +75,7 @@ for command, its_examples in (
     (outcomes.outcomes, outcomes.EXAMPLES),
     (demonstration.demo, demonstration.EXAMPLES),
     (fate.order, fate.EXAMPLES),
+    (diagnosing.diagnose, diagnosing.EXAMPLES),
     (holding.hold, holding.HOLD_EXAMPLES),
     (holding.release, holding.RELEASE_EXAMPLES),
     (holding.holds, holding.HOLDS_EXAMPLES),
