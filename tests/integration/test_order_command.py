@@ -23,11 +23,14 @@ async def test_the_fate_of_a_signal_is_told_at_any_time(rig: Rig, account: str) 
     document = orjson.loads(written)
     assert document["client_order_id"] == outcome["client_order_id"]
     assert (document["venue_status"], document["venue_order_id"]) == ("FILLED", outcome["venue_order_id"])
+    code, written = await _order(rig, account, outcome["signal_id"], "--json")  # the outcome tells the symbol
+    assert (code, orjson.loads(written)) == (0, document)
     code, _ = await _order(rig, account, "never-sent", "--symbol", "BTCUSDT")
     assert code == 1
 
 
 async def test_what_cannot_be_asked_says_why(rig: Rig) -> None:
+    await rig.start_worker()
     assert (await _order(rig, "main", "s-1"))[0] == 2
     assert (await _order(rig, "nobody", "s-1", "--symbol", "BTCUSDT"))[0] == 3
     rig.write_accounts(rig.accounts_file.read_text().replace(rig.sandbox.url, "http://127.0.0.1:1"))

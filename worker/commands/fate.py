@@ -1,45 +1,60 @@
-"""`beeline order`: what became of one signal, asked at the venue and nowhere else."""
+"""`beeline order`: what became of one signal, asked at the venue; the broker only helps to find its symbol."""
 
+import time
 from collections.abc import Iterable
 from decimal import Decimal
 from typing import Annotated, Any, Final
 
+import orjson
 import typer
 
 from adapters.model import Absent, Ambiguous, ExecutionReport, Found, LookupFailed, Sighting
 from worker.accounts import Account
 from worker.clock_sync import SystemClock
 from worker.commands.asking import configured, gateway_to
-from worker.commands.options import examples, takes_settings
+from worker.commands.client import check_namespace, connected
+from worker.commands.options import CONNECTION, examples, takes_settings
 from worker.commands.shell import CommandError, Exit, note, output, run, stop, wants_json, write_json
 from worker.core.outcome import client_order_id
+from worker.core.shards import Names
 from worker.core.signals import Signal
 from worker.gateway import Gateway
 from worker.passage import Sending
 from worker.placement import SINCE_SLACK_MS, order_of
+from worker.publisher import Publisher
+from worker.recall import recall_shard
 from worker.settings import Settings
 from worker.trade import always, seen
 
 HORIZON_MS: Final = 86_400_000.0
+MEMORY_S: Final = 3_600.0
+"""How far back the memory streams reach."""
+
 EXAMPLES: Final = examples(
-    "beeline order main s-1 --symbol BTC/USDT",
-    "beeline order main s-1 --json                  # for an account with a whitelist",
+    "beeline order main s-1",
+    "beeline order main s-1 --json",
+    "beeline order main s-1 --symbol BTC/USDT    # needs no broker",
 )
 
 
-@takes_settings("accounts", "recv_window_ms", "venue_timeout")
+@takes_settings("accounts", "recv_window_ms", "venue_timeout", *CONNECTION, "shards")
 def order(
     account: Annotated[str, typer.Argument(help="Name of the account the signal was for.")],
     signal_id: Annotated[str, typer.Argument(help="The signal's id.")],
     *,
     symbol: Annotated[
         list[str] | None,
-        typer.Option(help="Symbol of the order; may be repeated. Default: the account's whitelist."),
+        typer.Option(
+            help="Symbol of the order; may be repeated. Default: the whitelist, else that of its outcome."
+        ),
     ] = None,
     json: Annotated[bool, typer.Option("--json", help="Write JSON.")] = False,
     settings: Settings,
 ) -> None:
     """Ask the venue what became of one signal, at any time; nothing is sent that changes anything.
+
+    A venue is asked symbol by symbol. The outcomes of the last hour tell which it is; for an older signal, or one that
+    was never answered, name it.
 
     Exit code 0 when the venue knows the order, 1 when it does not, 5 when it cannot be asked.
     """
@@ -61,9 +76,13 @@ async def _ask(
     settings: Settings, name: str, signal_id: str, symbols: Iterable[str] | None
 ) -> tuple[str, Sighting]:
     account = _account(settings, name)
-    wanted = [symbol.replace("/", "").upper() for symbol in symbols or account.symbols or ()]
+    named = symbols or account.symbols or await _symbol_told(settings, account, signal_id)
+    wanted = [symbol.replace("/", "").upper() for symbol in named]
     if not wanted:
-        raise CommandError(Exit.USAGE, f"{name} has no whitelist: name the order's --symbol")
+        raise CommandError(
+            Exit.USAGE,
+            f"{name} has no whitelist, and no outcome of the last hour is for {signal_id}: name the order's --symbol",
+        )
     async with gateway_to(settings, account) as gateway:
         error = await gateway.clock.synchronise()
         if error is not None:
@@ -91,6 +110,26 @@ async def sight_order(settings: Settings, signal: Signal, *, since_ms: float) ->
 
 def _asking(account: Account) -> Sending:
     return Sending(signer=account.signer, budget=None, may_send=always)
+
+
+async def _symbol_told(settings: Settings, account: Account, signal_id: str) -> list[str]:
+    """Read the symbol of a signal from its outcome, if it was answered while the shard's memory reaches back."""
+    names = Names(namespace=settings.namespace, shards=settings.shards)
+    publisher = Publisher()
+    async with connected(settings, "order") as link:
+        await check_namespace(link, names)
+        await publisher.attach(link)
+        memory = await recall_shard(
+            link,
+            publisher,
+            names,
+            names.shard_of(account.name, account.limit_group),
+            memory_s=MEMORY_S,
+            now_ms=time.time() * 1000,
+            wanted=always,
+        )
+    outcome = memory and memory.recall(account.name, signal_id)
+    return [orjson.loads(outcome.body)["symbol"]] if outcome else []
 
 
 def _account(settings: Settings, name: str) -> Account:
