@@ -163,7 +163,7 @@ class BinanceOrders:
         if error is not None and error.venue_code in _NOT_OPEN:
             return AllCancelled(orders=())
         if error is not None:
-            return doubt(error)
+            return doubt(error, cancelled_orders(body))
         return AllCancelled(orders=cancelled_orders(reply) or cancelled_orders(body))
 
     def _delete(self, name: str, params: Params) -> Call:

@@ -8,7 +8,7 @@ is no cancel-all (one DELETE an order), and a cancel takes effect after it was a
 Source: Bitrue spot README of July 2023, and what ccxt and hummingbot saw live.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Final
 
@@ -28,6 +28,7 @@ from adapters.model import (
     LookupFailed,
     Order,
     Purpose,
+    Refused,
     Sighting,
     Sweep,
     Unproven,
@@ -221,7 +222,7 @@ class BitrueOrders:
         for _ in range(2):
             still_open = yield from self._open_orders(symbol, Purpose.CANCEL)
             if isinstance(still_open, VenueError):
-                return doubt(still_open) if not closed else Unproven(error=still_open)
+                return _half_swept(still_open, closed)
             if not still_open:
                 return AllCancelled(orders=_cancelled(closed.values()))
             for venue_order_id, report in still_open.items():
@@ -230,13 +231,13 @@ class BitrueOrders:
                 if error is None:
                     closed[venue_order_id] = report
                 elif error.venue_code not in _NOT_OPEN:
-                    return doubt(error) if not closed else Unproven(error=error)
+                    return _half_swept(error, closed, report)
         still_open = yield from self._open_orders(symbol, Purpose.CANCEL)
         if isinstance(still_open, VenueError):
-            return Unproven(error=still_open)
+            return _half_swept(still_open, closed)
         if still_open:
             detail = f"{len(still_open)} orders of {symbol} are still open after their cancels were accepted"
-            return Unproven(error=replace(UNREADABLE, detail=detail))
+            return Unproven(error=replace(UNREADABLE, detail=detail), orders=_cancelled(closed.values()))
         return AllCancelled(orders=_cancelled(closed.values()))
 
     def _delete(self, params: Params) -> Call:
@@ -282,3 +283,11 @@ def _cancelled(reports: Iterable[ExecutionReport]) -> tuple[CancelledOrder, ...]
         CancelledOrder(client_order_id=report.client_order_id, venue_order_id=report.venue_order_id)
         for report in reports
     )
+
+
+def _half_swept(
+    error: VenueError, closed: Mapping[str, ExecutionReport], *asked: ExecutionReport
+) -> Refused | Unproven:
+    """Read an error in the middle of a sweep: no refusal once an order was closed."""
+    orders = _cancelled([*closed.values(), *asked])
+    return Unproven(error=error, orders=orders) if closed else doubt(error, orders)

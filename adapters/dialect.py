@@ -243,9 +243,11 @@ def order_params(order: Order) -> list[tuple[str, str]]:
     return params
 
 
-def doubt(error: VenueError) -> Refused | Unproven:
-    """Say what an error proves of a placement or a cancel."""
-    return Refused(error=error) if error.entry.landed is Landed.NO else Unproven(error=error)
+def doubt(error: VenueError, orders: tuple[CancelledOrder, ...] = ()) -> Refused | Unproven:
+    """Say what an error proves of a placement, a cancel, or a sweep of these orders."""
+    if error.entry.landed is Landed.NO:
+        return Refused(error=error)
+    return Unproven(error=error, orders=orders)
 
 
 def not_found(error: VenueError | None) -> Refused:

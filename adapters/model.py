@@ -234,9 +234,10 @@ class Refused:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Unproven:
-    """The order may have landed; only asking the venue can tell."""
+    """The order may have landed; only asking the venue can tell. `orders` are those that a sweep may have closed."""
 
     error: VenueError
+    orders: "tuple[CancelledOrder, ...]" = ()
 
 
 Verdict = Accepted | Refused | Unproven

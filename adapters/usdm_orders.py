@@ -38,10 +38,11 @@ from adapters.model import (
     Verdict,
 )
 from adapters.reports import fits, names_other, read_report, sight
-from adapters.usdm_algo import CONDITIONAL, NO_SUCH_ORDER, AlgoOrders, position_params
+from adapters.usdm_algo import CONDITIONAL, NO_SUCH_ORDER, AlgoOrders, Trace, position_params
 from adapters.usdm_rules import WIRE_TYPES, purpose
 from adapters.wire import plain, rows, text
 
+_NO_SUCH_ADDRESS: Final = frozenset({404, 405})
 _NOT_OPEN: Final = frozenset({-2011, NO_SUCH_ORDER})
 
 
@@ -94,9 +95,15 @@ class UsdmOrders:
         """Look an order up by our id alone: absent only when neither service knows it."""
         sighting = yield from self._look_up(symbol, client_order_id, since_ms)
         if isinstance(sighting, Absent):
-            trace = yield from self._algo.trace(symbol, client_order_id, since_ms)
-            sighting = trace.sighting
+            sighting = (yield from self._trace(symbol, client_order_id, since_ms)).sighting
         return (yield from self._completed(sighting))
+
+    def _trace(self, symbol: str, client_order_id: str, since_ms: int) -> Flow[Trace]:
+        """Look for an order that may never have been conditional: a house without the algo service has none."""
+        trace = yield from self._algo.trace(symbol, client_order_id, since_ms)
+        if isinstance(trace.sighting, LookupFailed) and _has_no_service(trace.sighting.error):
+            return Trace(sighting=Absent())
+        return trace
 
     def _look_up(self, symbol: str, client_order_id: str, since_ms: int) -> Flow[Sighting]:
         params = (("symbol", symbol), ("origClientOrderId", client_order_id))
@@ -134,11 +141,11 @@ class UsdmOrders:
         if not _is_not_open(verdict):
             return verdict
         _, error = yield from self._rest.ask(self._algo.cancel(symbol, client_order_id))
-        if error is not None and error.venue_code not in _NOT_OPEN:
+        if error is not None and not _has_no_such(error):
             return doubt(error)
         sighting = yield from self._look_up(symbol, client_order_id, 0)
         if isinstance(sighting, Absent):
-            trace = yield from self._algo.trace(symbol, client_order_id, 0)
+            trace = yield from self._trace(symbol, client_order_id, 0)
             if error is not None and _is_open(trace.sighting) and trace.actual_order_id is not None:
                 return (yield from self._cancel_ordinary(symbol, ("orderId", trace.actual_order_id)))
             sighting = trace.sighting
@@ -148,7 +155,7 @@ class UsdmOrders:
             case LookupFailed(error=reason):
                 return Unproven(error=reason)
             case Absent() if error is not None:
-                return not_found(error)
+                return not_found(_error_of(verdict))
             case _:
                 return Unproven(error=UNREADABLE)  # a cancel that was accepted, of an order that is not shown
 
@@ -164,7 +171,7 @@ class UsdmOrders:
 
     def cancel_all(self, symbol: str) -> Flow[Sweep]:
         """Cancel every open order of a symbol, ordinary and conditional; the lists asked before tell which."""
-        closed: list[CancelledOrder] = []
+        closed: tuple[CancelledOrder, ...] = ()
         for listing, sweep, read in (
             ("openOrders", "allOpenOrders", cancelled_orders),
             ("openAlgoOrders", "algoOpenOrders", _cancelled_algo_orders),
@@ -172,16 +179,19 @@ class UsdmOrders:
             body, error = yield from self._rest.ask(
                 self._rest.call("GET", listing, Purpose.CANCEL, (("symbol", symbol),))
             )
+            if read is _cancelled_algo_orders and error is not None and _has_no_service(error):
+                break
             if error is None and isinstance(body, list) and body:
                 _, error = yield from self._rest.ask(
                     self._rest.call("DELETE", sweep, Purpose.CANCEL, (("symbol", symbol),))
                 )
+            touched = closed + read(body)
             if error is not None and error.venue_code not in _NOT_OPEN:
-                return doubt(error) if not closed else Unproven(error=error)
+                return Unproven(error=error, orders=touched) if closed else doubt(error, touched)
             if not isinstance(body, list):
-                return Unproven(error=UNREADABLE)
-            closed += read(body)
-        return AllCancelled(orders=tuple(closed))
+                return Unproven(error=UNREADABLE, orders=closed)
+            closed = touched
+        return AllCancelled(orders=closed)
 
 
 def _order_params(order: Order) -> Params:
@@ -225,6 +235,15 @@ def _error_of(verdict: Verdict) -> VenueError | None:
 def _is_not_open(verdict: Verdict) -> bool:
     error = _error_of(verdict)
     return error is not None and error.venue_code in _NOT_OPEN
+
+
+def _has_no_such(error: VenueError) -> bool:
+    return error.venue_code in _NOT_OPEN or _has_no_service(error)
+
+
+def _has_no_service(error: VenueError) -> bool:
+    """Whether nothing answers at an address; said of the algo service, after the ordinary one has answered."""
+    return error.http_status in _NO_SUCH_ADDRESS
 
 
 def _is_open(sighting: Sighting) -> bool:

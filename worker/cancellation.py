@@ -8,6 +8,7 @@ from adapters.model import (
     Accepted,
     AllCancelled,
     Ambiguous,
+    CancelledOrder,
     Found,
     LookupFailed,
     OrderState,
@@ -148,6 +149,7 @@ class Clearance:
         self._trade = trade
         self._error: VenueError | None = None
         self._doubtful = trade.execution.suspect_until_ms is not None
+        self._swept: dict[str, CancelledOrder] = {}
 
     async def run(self) -> Settlement:
         """Return how the signal ended."""
@@ -180,8 +182,12 @@ class Clearance:
         if isinstance(sweep, Throttled):
             return unresolved() if self._doubtful else refused(throttled(sweep))
         trade.journey.attempts += 1
+        if isinstance(sweep, AllCancelled | Unproven):
+            # Those of a sweep whose answer was lost are not listed again.
+            self._swept |= {order.venue_order_id: order for order in sweep.orders}
         if isinstance(sweep, AllCancelled):
-            return Settlement(status=Status.CANCELLED, landed=Landed.YES, orders=sweep.orders)
+            orders = tuple(self._swept.values())
+            return Settlement(status=Status.CANCELLED, landed=Landed.YES, orders=orders)
         self._error = sweep.error
         if isinstance(sweep, Unproven):
             self._doubtful = True

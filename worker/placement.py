@@ -280,7 +280,7 @@ class Placement:
             error = trade.adapter.error(passage.answer)
             if error is not None and trade.hear(passage, error):
                 continue
-            if error is None or (error.venue_code is None and error.http_status in NO_SUCH_ENDPOINT):
+            if error is None or error.http_status in NO_SUCH_ENDPOINT:
                 break
             if error.entry.retry is Retry.NEVER or (error.entry.retry is Retry.AFTER_RESYNC and tries):
                 return rejected(error)

@@ -110,6 +110,7 @@ _REQUEST: Final = (
 )
 
 _ORDERS: Final = (
+    unknown(-2010, "(a text that names a duplicate)", "duplicate_order", DUPLICATE, pattern="duplicate", owner=_BEELINE, scope=Scope.ORDER),
     no(-2010, "NEW_ORDER_REJECTED", "venue_rejected", _PRODUCER, "The venue rejected the order; its own message says why."),
     unknown(-2011, "Unknown order sent.", "unknown_order", NOT_OPEN, pattern="Unknown order sent", owner=_PRODUCER, scope=Scope.ORDER),
     unknown(-2011, "CANCEL_REJECTED", "cancel_rejected", "The venue rejected the cancel without a reason; the order may have filled, so it is looked up.", owner=_PRODUCER, scope=Scope.ORDER),

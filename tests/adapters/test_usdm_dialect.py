@@ -563,6 +563,36 @@ def test_a_cancel_without_a_clear_answer_is_unproven(answers: list[Reply | Fault
     assert isinstance(cancel(*answers)[0], Unproven)
 
 
+NO_SUCH_PATH = [
+    a_reply("<html>404</html>", 404),
+    a_reply({"detail": "Not Found"}, 405),
+    an_error(-1000, status=404),
+]
+
+
+@pytest.mark.parametrize("nowhere", NO_SUCH_PATH)
+def test_a_house_without_the_algo_service_has_ordinary_orders_only(nowhere: Reply) -> None:
+    verdict, calls = cancel(UNKNOWN_ORDER, nowhere, a_reply(QUERIED | PAID), a_reply(TRADES))
+    assert state_of(verdict) is OrderState.FILLED
+    assert calls == [DELETE, DELETE_ALGO, GET, USER_TRADES]
+    verdict, _ = cancel(UNKNOWN_ORDER, nowhere, NO_SUCH_ORDER, nowhere)
+    assert isinstance(verdict, Refused)
+    assert (verdict.error.code, verdict.error.venue_code) == ("order_not_found", -2011)
+    flow = VENUE.find_by_id("BTCUSDT", CLIENT_ORDER_ID, since_ms=NOW_MS)
+    assert run(flow, NO_SUCH_ORDER, nowhere)[0] == Absent()
+    sweep, _ = run(VENUE.cancel_all("BTCUSDT"), a_reply([QUERIED]), DONE, nowhere)
+    assert isinstance(sweep, AllCancelled)
+    assert len(sweep.orders) == 1
+
+
+@pytest.mark.parametrize("nowhere", NO_SUCH_PATH)
+def test_a_conditional_order_in_doubt_is_not_absent_because_its_service_cannot_be_found(
+    nowhere: Reply,
+) -> None:
+    assert isinstance(find(a_stop(), nowhere)[0], LookupFailed)
+    assert not isinstance(run(VENUE.cancel_all("BTCUSDT"), nowhere)[0], AllCancelled)
+
+
 LISTED = "?symbol=BTCUSDT"
 DONE = a_reply({"code": 200, "msg": "The operation of cancel all open order is done."})
 

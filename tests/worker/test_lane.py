@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from adapters.model import Answer, HttpRequest, Reply
 from adapters.sandbox.fault_rules import FaultKind
 from tests.virtual_time import settled, virtual_time
 from tests.worker.builders import BASE_URL, a_cancel, a_cancel_all, a_limit, a_signal, an_account
@@ -615,6 +616,18 @@ async def test_cancel_all_of_nothing_is_cancelled_with_no_orders(account: str) -
         assert (outcome["status"], outcome["orders"]) == ("cancelled", [])
 
 
+@VENUES
+@virtual_time
+async def test_a_sweep_whose_answer_was_lost_still_names_what_it_cancelled(account: str) -> None:
+    async with a_rig() as rig:
+        resting = [await rig.outcome(a_limit(name, account=account)) for name in ("s-1", "s-2")]
+        rig.venue.break_next(FaultKind.ACCEPT_THEN_DROP, method="DELETE", path="*")
+        outcome = await rig.outcome(a_cancel_all(account=account))
+        assert result(outcome) == ("cancelled", "yes", None)
+        named = {item["venue_order_id"] for item in outcome["orders"]}
+        assert named == {order["venue_order_id"] for order in resting}
+
+
 # --- Dry runs ---------------------------------------------------------------------------------------------------------
 
 
@@ -632,6 +645,27 @@ async def test_a_dry_run_is_validated_and_changes_nothing(account: str, signal: 
         assert result(outcome) == ("validated", "no", None)
         assert the_order(rig)["venue_order_id"] == resting["venue_order_id"]
         assert the_order(rig)["status"] == "NEW"
+
+
+@pytest.mark.parametrize(
+    "body", [b"<html>404</html>", b'{"detail": "Not Found"}', b'{"code": -1000, "msg": ""}']
+)
+@virtual_time
+async def test_a_dry_run_where_nothing_answers_at_the_test_address_rests_on_the_rules(
+    body: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with a_rig() as rig:
+        send = rig.venue.send
+
+        async def without_test_orders(request: HttpRequest) -> Answer:
+            return (
+                Reply(status=404, headers={}, body=body)
+                if "/order/test" in request.url
+                else await send(request)
+            )
+
+        monkeypatch.setattr(rig.venue, "send", without_test_orders)
+        assert result(await rig.outcome(a_signal(dry_run=True))) == ("validated", "no", None)
 
 
 @VENUES
