@@ -14,7 +14,7 @@ from typing import Final
 import structlog
 
 from worker.account_book import AccountBook
-from worker.amqp import BrokerError, Link
+from worker.amqp import BrokerError, Line, Link
 from worker.consumer import Consumer
 from worker.control import Control
 from worker.core.shards import Names
@@ -56,6 +56,7 @@ class Connections:
         self._publisher, self._control, self._consumer = publisher, control, consumer
         self._patient = patient
         self.epoch: Epoch | None = None
+        self._lease: tuple[Line, str] | None = None
         self.epochs = 0
         self.connected: Counter[str] = Counter({CONSUMING: 0, PUBLISHING: 0})
         self.consuming: Link | None = None
@@ -139,12 +140,22 @@ class Connections:
         return 0
 
     async def _publish_through(self, link: Link) -> str:
+        await self._confirm_epoch()
         await self._publisher.attach(link)
         try:
             await link.lost()
         finally:
             self._publisher.detach()
         return link.reason
+
+    async def _confirm_epoch(self) -> None:
+        """Ask whether the broker that comes back still knows our consumers, before anything is told in their name.
+
+        One that restarted has given every connection up, and somebody else may own our shards, although the lease runs:
+        an answer that it had no part in would then stand beside the new owner's.
+        """
+        if self.epoch is not None and self.epoch.is_alive and self._lease is not None:
+            await self.epoch.confirm(*self._lease)
 
     async def _consume_through(self, link: Link) -> str:
         """Live one epoch."""
@@ -153,13 +164,13 @@ class Connections:
         self.epochs += 1
         epoch = Epoch(self._ports.clock, self._settings.heartbeat, self.epochs)
         line = await link.open_line()
-        lease_queue = self._names.signals_queue(0)
-        await epoch.renew(line, lease_queue)
-        self.epoch, self.consuming = epoch, link
+        lease = line, self._names.signals_queue(0)
+        await epoch.renew(*lease)
+        self.epoch, self.consuming, self._lease = epoch, link, lease
         try:
             async with asyncio.TaskGroup() as living:
                 living.create_task(_watch(link, epoch))
-                living.create_task(epoch.keep(line, lease_queue))
+                living.create_task(epoch.keep(*lease))
                 living.create_task(self._consumer.reannounce())
                 await self._control.attach(link)
                 living.create_task(self._control.catch_up(lambda: epoch.is_alive))

@@ -71,12 +71,16 @@ class Epoch:
         await line.ping(queue)
         self._lease_until_s = sent_s + lease_s(self._heartbeat_s)
 
+    async def confirm(self, line: Line, queue: str) -> None:
+        """Renew the lease, or end the epoch when the broker does not answer before it runs out."""
+        try:
+            async with asyncio.timeout(max(0.1, self.lease_remaining_s)):
+                await self.renew(line, queue)
+        except (BrokerError, TimeoutError):
+            self.end("the lease ran out: the broker did not answer in time")
+
     async def keep(self, line: Line, queue: str) -> None:
         """Renew the lease until the epoch ends; a lease that runs out ends it."""
         while self.is_alive:
             await asyncio.sleep(self._heartbeat_s / 3)
-            try:
-                async with asyncio.timeout(max(0.1, self.lease_remaining_s)):
-                    await self.renew(line, queue)
-            except (BrokerError, TimeoutError):
-                self.end("the lease ran out: the broker did not answer in time")
+            await self.confirm(line, queue)
