@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from adapters.model import Reply
 from adapters.sandbox.config import AccountConfig, derive_key
 from adapters.sandbox.fault_rules import FaultKind
 from tests.virtual_time import virtual_time
@@ -182,6 +183,24 @@ async def test_a_signal_behind_the_one_that_fails_is_answered_without_a_request(
         codes = [outcome["error"]["code"] for outcome in rig.link.outcomes()[1:]]
         assert codes == ["key_not_permitted", *["account_quarantined"] * 9]
         assert rig.venue.sent("POST", "order") == 2
+
+
+@virtual_time
+async def test_a_signal_that_waits_for_its_turn_is_not_sent_after_all_when_its_account_is_stopped() -> None:
+    async with a_rig() as rig:
+        await rig.outcome(a_signal("before"))
+        account = rig.book.accounts["main"]
+        gateway = rig.book.gateway_of(account)
+        gateway.limiter.hold.impose(rig.clock.monotonic() + 3, "too_many_requests")
+        rig.deliver(a_signal("s-1"))
+        await asyncio.sleep(1)
+        refused = Reply(status=401, headers={}, body=b'{"code": -2015, "msg": "Invalid API-key."}')
+        error = gateway.adapter.error(refused)
+        assert error is not None
+        rig.keys.hear(account, error, rig.clock.monotonic() + 5)
+        await rig.idle()
+        assert result(rig.link.outcomes("s-1")[-1]) == ("rejected", "no", "account_quarantined")
+        assert rig.venue.sent("POST", "order") == 1
 
 
 @VENUES
