@@ -28,11 +28,13 @@ from adapters.model import (
     VenueRules,
     Verdict,
 )
-from adapters.sandbox.config import BASE_PATHS, BitrueQuirks, default_config
+from adapters.sandbox.config import BASE_PATHS, BitrueQuirks, default_config, make_account
+from adapters.sandbox.model import Dialect
 from adapters.sandbox.server import SandboxServer
 from adapters.signing import Signer, make_signer
 from adapters.venues import get
 from tests.adapters.builders import CLIENT_ORDER_ID, a_market_order, an_order
+from tests.sandbox.test_public_keys import ED25519, RSA, Key, private, public
 
 T = TypeVar("T")
 
@@ -275,3 +277,21 @@ async def test_a_conditional_order_waits_is_found_and_is_cancelled(
     found = await desk.find(order)
     assert isinstance(found, Found)
     assert found.report.state is OrderState.CANCELLED
+
+
+@pytest.mark.parametrize("key", [RSA, ED25519], ids=["RSA", "Ed25519"])
+@pytest.mark.parametrize("dialect", Dialect)
+async def test_a_key_pair_signs_what_the_venue_verifies(dialect: Dialect, key: Key) -> None:
+    account = make_account("pair", dialect, public_key=public(key))
+    server = SandboxServer(default_config((account,)))
+    base_url = await server.start() + BASE_PATHS.get(dialect, "")
+    desk = Desk(get(dialect), make_signer(account.api_key, private(key)), base_url)
+    accepted(await desk.place(an_order(price=RESTING)))
+    assert isinstance(await desk.find(an_order(price=RESTING)), Found)
+    other = RSA if key is ED25519 else ED25519
+    desk.signer = make_signer(account.api_key, private(other))
+    refused = await desk.place(a_market_order())
+    assert isinstance(refused, Refused)
+    assert refused.error.code == "invalid_signature"
+    await desk.transport.close()
+    await server.stop()

@@ -188,3 +188,20 @@ async def test_a_post_only_order_that_would_take_has_not_landed() -> None:
         outcome = await rig.outcome(a_limit(type="limit_maker", price="66000"))
         assert (outcome["status"], outcome["landed"]) == ("rejected", "no")
         assert rig.venue.orders() == []
+
+
+@virtual_time
+async def test_in_hedge_mode_a_position_is_opened_and_closed_by_its_side() -> None:
+    async with a_rig() as rig:
+        rig.venue.exchange.futures.accounts["futures"].is_hedged = True
+        sideless = await rig.outcome(an_order("s-0"))
+        assert (sideless["status"], sideless["error"]["code"]) == ("rejected", "position_side_mismatch")
+        assert (await rig.outcome(an_order("s-1", position_side="long")))["status"] == "filled"
+        opening = await rig.outcome(an_order("s-2", position_side="long", reduce_only=True))
+        assert (opening["error"]["code"], rig.venue.sent("POST", "order")) == ("unsupported_option", 2)
+        closing = an_order("s-3", side="sell", position_side="long", reduce_only=True)
+        assert (await rig.outcome(closing))["status"] == "filled"
+        stop = a_stop("s-4", side="buy", stop_price="66000", position_side="short")
+        assert (await rig.outcome(stop))["status"] == "resting"
+        cancelled = await rig.outcome(a_cancel("s-4", account="futures"))
+        assert cancelled["status"] == "cancelled"
