@@ -334,6 +334,17 @@ def test_replies_out_of_order_never_make_own_orders_look_like_somebody_elses_for
     assert window.used == len(world.arrivals)
 
 
+def test_a_reply_that_overtakes_others_raises_no_alarm_in_a_new_window() -> None:
+    window = a_window()
+    answered(window, 1)
+    later_ms = START_MS + WINDOW_MS + 5
+    window.roll(later_ms)
+    marks = [window.take(1, later_ms, guard_ms=0) for _ in range(9)]
+    for mark, count in zip(marks, [9, 3, 1, 2, 8, 4, 7, 5, 6], strict=True):
+        reply(window, mark, count, at_ms=later_ms)
+        assert (window.used, window.foreign) == (9, 0)
+
+
 @pytest.mark.parametrize("others", [1, 20, 45])
 def test_what_others_used_is_left_to_them(others: int) -> None:
     rng = random.Random(others)

@@ -205,6 +205,9 @@ class FixedWindow:
             self._is_fresh = False
         self.index, self._spilled, self._doubtful, self.inherited = index, 0, 0, 0
         self._forget_others()
+        if not self._is_fresh:
+            # Nobody else is expected: replies out of order must not look like somebody.
+            self._settled = 0
         if self.reserved:
             for past in [booked for booked in self._booked if booked < index]:
                 self.reserved -= self._booked.pop(past)
