@@ -23,6 +23,7 @@ import pytest
 from tests.chaos.proxy import Proxy
 from tests.integration.rabbitmq_node import RabbitNode
 from tests.integration.rig import Rig
+from tests.integration.test_dead_letters import look_again_and_again
 from worker.core.shards import Names, consumer_priority
 
 CACHED_TREE: Final = Path(os.environ.get("XDG_CACHE_HOME", "~/.cache")).expanduser() / "beeline/debian-trixie"
@@ -178,6 +179,15 @@ class TestRabbitMQ4:
     """What only a broker that knows priorities among single active consumers does."""
 
     __test__ = is_rabbitmq_4_possible()
+
+    @pytest.mark.timeout(400)
+    async def test_looking_at_dead_letters_never_uses_them_up(
+        self, rabbit_4: RabbitNode, tmp_path: Path
+    ) -> None:
+        url = rabbit_4.new_vhost()
+        async with Rig(url, tmp_path) as rig:
+            await look_again_and_again(rig)
+        rabbit_4.delete_vhost(url)
 
     @pytest.mark.timeout(400)
     async def test_a_worker_that_joins_a_loaded_pool_takes_its_share_without_loss_or_overlap(
