@@ -226,6 +226,6 @@ async def test_accounts_are_reloaded_and_a_bad_one_does_not_stop_the_good(rig: R
     assert (await rig.place(account="main"))["status"] == "filled"
     refused = await rig.place(account="broken")
     assert (refused["status"], refused["error"]["code"]) == ("rejected", "account_refused")
-    assert "white space" in refused["error"]["hint"]
+    assert "a space (U+0020)" in refused["error"]["hint"]
     removed = await rig.place(account="second")
     assert (removed["status"], removed["error"]["code"]) == ("rejected", "unknown_account")
