@@ -108,6 +108,11 @@ class VenueError:
         return self.entry.code
 
     @property
+    def is_of_a_firewall(self) -> bool:
+        """Whether something in front of the venue answered, and not the venue: a 403 without its error number."""
+        return self.http_status == 403 and self.venue_code is None
+
+    @property
     def hint(self) -> str:
         """What to do, the detail first."""
         return f"{self.detail}. {self.entry.hint}" if self.detail else self.entry.hint

@@ -21,6 +21,7 @@ from worker.core.resolution import (
     Case,
     Instant,
     LookUp,
+    Phase,
     Place,
     Settle,
     Sighted,
@@ -164,9 +165,7 @@ class Placement:
             return case, give_up(case, key_error)
         flow = trade.adapter.find(case.order, venue_order_id=case.venue_order_id, since_ms=self._since_ms())
         trade.journey.lookups += 1
-        budget_ms = (
-            case.budget_ms if case.give_up_at_ms is None else case.give_up_at_ms - self._now_s() * 1000
-        )
+        budget_ms = self._time_to_ask_ms(case)
         asked_s, asked_ms, stamps_ms = self._now_s(), trade.gateway.earliest_venue_ms(), list[float]()
         sighting = await trade.ask(flow, budget_ms, lambda exchange: stamps_ms.append(exchange.stamped_ms))
         stamped_ms = min(stamps_ms, default=0.0)
@@ -176,6 +175,15 @@ class Placement:
         if isinstance(sighting, Found) and self._is_a_twin(sighting.report):
             sighting = Absent()
         return self._advance(self._still_suspecting(case), Sighted(sighting=sighting, asked=asked))
+
+    def _time_to_ask_ms(self, case: Case) -> float:
+        """How long a look-up may wait for its turn: behind a firewall's hold no longer than the signal is valid."""
+        left_ms = case.budget_ms
+        if case.give_up_at_ms is not None:
+            left_ms = case.give_up_at_ms - self._now_s() * 1000
+        if case.phase is Phase.AWAY:
+            left_ms = min(left_ms, case.valid_until_ms - self._trade.desk.clock.wall_ms())
+        return left_ms
 
     def _is_a_twin(self, report: ExecutionReport) -> bool:
         """Whether an order is known by its shape only, and was told as another signal's.

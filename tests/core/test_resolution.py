@@ -92,7 +92,7 @@ def a_case(phase: Phase = Phase.READY, **over: Any) -> Case:
         valid_until_ms=VALID_UNTIL_MS,
         budget_ms=BUDGET_MS,
     )
-    if phase is Phase.DOUBTFUL:
+    if phase in (Phase.AWAY, Phase.DOUBTFUL):
         case = replace(case, last_entry=an_instant(WINDOW_MS), give_up_at_ms=BUDGET_MS)
     if phase is Phase.LANDED:
         case = replace(case, landed_at_ms=0.0, give_up_at_ms=BUDGET_MS, venue_order_id="28")
@@ -155,11 +155,15 @@ def test_after_a_clean_release_the_first_absence_is_conclusive() -> None:
 
 def test_the_table_has_a_row_for_whatever_can_become_known() -> None:
     answers, sightings = (Accepted, Refused, Unproven), (Found, Absent, Ambiguous, LookupFailed)
-    expected = {*product([Phase.READY], answers), *product([Phase.DOUBTFUL, Phase.LANDED], sightings)}
+    expected = {
+        *product([Phase.READY], answers),
+        *product([Phase.AWAY, Phase.DOUBTFUL, Phase.LANDED], sightings),
+    }
     assert TRANSITIONS.keys() == expected
 
 
 CONCLUSIVE = WINDOW_MS + READ_LAG_MS + STAMP_AHEAD_MS
+FIREWALL = replace(an_error(Retry.AFTER_HOLD), http_status=403)
 DOUBT, GONE = an_error(Retry.AFTER_LOOKUP, Landed.UNKNOWN), an_error(Retry.AFTER_BACKOFF)
 
 
@@ -179,6 +183,8 @@ DOUBT, GONE = an_error(Retry.AFTER_LOOKUP, Landed.UNKNOWN), an_error(Retry.AFTER
         (a_case(tries=99), answered(Refused(error=GONE)), 0, Phase.READY, Place(wait_ms=5_000)),
         (a_case(), answered(Refused(error=an_error(Retry.AFTER_LOOKUP))), 0, Phase.READY, Place(wait_ms=200)),
         (a_case(), answered(Refused(error=an_error(Retry.AFTER_HOLD))), 0, Phase.READY, Place()),
+        (a_case(), answered(Refused(error=FIREWALL)), 0, Phase.AWAY, LookUp()),
+        (a_case(), answered(Refused(error=replace(FIREWALL, venue_code=-1003))), 0, Phase.READY, Place()),
         (
             a_case(),
             answered(Refused(error=an_error(Retry.AFTER_RESYNC))),
@@ -201,6 +207,11 @@ DOUBT, GONE = an_error(Retry.AFTER_LOOKUP, Landed.UNKNOWN), an_error(Retry.AFTER
             Phase.LANDED,
             LookUp(wait_ms=200),
         ),
+        # AWAY: a firewall answered, and it was looked for before the next try.
+        (a_case(Phase.AWAY), sighted(Found(report=a_report(None))), 0, Phase.LANDED, LookUp()),
+        (a_case(Phase.AWAY), sighted(Absent()), 0, Phase.AWAY, LookUp(wait_ms=200)),
+        (a_case(Phase.AWAY), sighted(Absent(), CONCLUSIVE), CONCLUSIVE, Phase.READY, Place()),
+        (a_case(Phase.AWAY), sighted(LookupFailed(error=FIREWALL)), 0, Phase.AWAY, LookUp(wait_ms=200)),
         # DOUBTFUL: it was looked for.
         (a_case(Phase.DOUBTFUL), sighted(Absent()), 0, Phase.DOUBTFUL, LookUp(wait_ms=200)),
         (
@@ -593,3 +604,9 @@ def test_the_property_meets_every_way_a_signal_can_end(*, earlier_owner: bool) -
         (Status.EXPIRED, Landed.NO),
         (Status.UNKNOWN, Landed.UNKNOWN),
     } <= ends
+
+
+def test_a_firewall_that_lets_no_question_through_either_is_believed_when_the_validity_ends() -> None:
+    _, step = go(a_case(Phase.AWAY), sighted(LookupFailed(error=FIREWALL)), later_ms=30_000)
+    settlement = settlement_of(step)
+    assert (settlement.status, settlement.landed) == (Status.EXPIRED, Landed.NO)

@@ -298,6 +298,41 @@ async def test_an_error_in_beeline_after_the_send_is_no_claim_about_the_venue() 
         assert result(await rig.outcome(a_signal("s-2"))) == ("filled", "yes", None)
 
 
+@virtual_time
+async def test_an_order_that_was_executed_before_a_firewall_turned_its_answer_away_is_not_sent_again() -> (
+    None
+):
+    async with a_rig() as rig:
+        await rig.outcome(a_signal("warm-up"))
+        rig.venue.break_next(FaultKind.ACCEPT_THEN_5XX, status=403, html=True)
+        outcome = await rig.outcome(a_signal())
+        assert result(outcome) == ("filled", "yes", None)
+        assert outcome["lookups"] > 0
+        assert len(rig.venue.orders()) == 2
+
+
+@virtual_time
+async def test_an_order_that_a_firewall_turned_away_is_sent_again_when_it_is_not_at_the_venue() -> None:
+    async with a_rig() as rig:
+        await rig.outcome(a_signal("warm-up"))
+        rig.venue.break_next(FaultKind.HTML_403)
+        outcome = await rig.outcome(a_signal())
+        assert result(outcome) == ("filled", "yes", None)
+        assert outcome["attempts"] == 2
+        assert len(rig.venue.orders()) == 2
+
+
+@virtual_time
+async def test_behind_a_firewall_that_stays_shut_a_signal_ends_with_its_validity() -> None:
+    async with a_rig() as rig:
+        await rig.outcome(a_signal("warm-up"))
+        rig.venue.break_next(FaultKind.HTML_403, count=None, method=None, path="*")
+        began_s = rig.clock.monotonic()
+        assert result(await rig.outcome(a_signal())) == ("expired", "no", "signal_expired")
+        assert rig.clock.monotonic() - began_s < 40
+        assert len(rig.venue.orders()) == 1
+
+
 # --- Validity and limits ----------------------------------------------------------------------------------------------
 
 

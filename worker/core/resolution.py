@@ -10,7 +10,8 @@ therefore the same time has to pass on our own clock as well.
 
     phase      what is known                              facts that move it on
     ---------  -----------------------------------------  ----------------------------------------------------------
-    READY      nothing of ours can be at the venue        Answered → Settle | DOUBTFUL | LANDED | READY (try again)
+    READY      nothing of ours can be at the venue        Answered → Settle | AWAY | DOUBTFUL | LANDED | READY (again)
+    AWAY       a firewall says that it let nothing pass   Sighted  → Settle | LANDED | AWAY (ask later) | READY
     DOUBTFUL   something of ours may be at the venue      Sighted  → Settle | LANDED | DOUBTFUL (ask later) | READY
     LANDED     the venue took it, its fate is not known   Sighted  → Settle | LANDED (ask later)
 
@@ -55,6 +56,7 @@ class Phase(StrEnum):
     """What is known of a placement."""
 
     READY = "ready"
+    AWAY = "away"
     DOUBTFUL = "doubtful"
     LANDED = "landed"
 
@@ -292,6 +294,11 @@ def _refused(case: Case, context: Context) -> tuple[Case, Step]:
             if case.resynchronised:
                 return ready, rejected
             return replace(ready, resynchronised=True), Place()
+        case Retry.AFTER_HOLD if error.is_of_a_firewall:
+            # Whoever stands in front of the venue does not know what the venue did: it is asked before the next try.
+            assert isinstance(context.fact, Answered)  # noqa: S101 - the table guarantees it
+            last_entry = context.fact.last_entry.or_later(case.last_entry)
+            return replace(ready, phase=Phase.AWAY, last_entry=last_entry, tries=0), LookUp()
         case Retry.AFTER_HOLD:
             return ready, Place()
         case Retry.AFTER_BACKOFF | Retry.AFTER_LOOKUP if not _is_transient(error):
@@ -338,6 +345,13 @@ def _lost_sight(case: Case, context: Context) -> tuple[Case, Step]:
     return _ask_again(case, context)
 
 
+def _turned_away(case: Case, context: Context) -> tuple[Case, Step]:
+    """The venue cannot be asked either: the firewall's word counts when the validity ends."""
+    if context.now.wall_ms >= case.valid_until_ms:
+        return case, _expire(context.expired)
+    return _ask_again(case, context)
+
+
 def _several(case: Case, context: Context) -> tuple[Case, Step]:
     """Several orders could be ours: never a guess."""
     return case, give_up(case, context.unresolved)
@@ -354,7 +368,7 @@ def _ask_again(case: Case, context: Context) -> tuple[Case, Step]:
     until_conclusive_ms = WAIT_FACTOR * max(
         case.conclusive_at.venue_ms - now.venue_ms, case.conclusive_at.mono_ms - now.mono_ms
     )
-    if case.phase is Phase.DOUBTFUL and until_conclusive_ms > 0:
+    if case.phase is not Phase.LANDED and until_conclusive_ms > 0:
         wait_ms = min(wait_ms, until_conclusive_ms)
     wait_ms = min(wait_ms, give_up_at_ms - now.mono_ms)
     return replace(case, tries=case.tries + 1, give_up_at_ms=give_up_at_ms), LookUp(wait_ms=wait_ms)
@@ -390,6 +404,10 @@ TRANSITIONS: Final[dict[tuple[Phase, type], Callable[[Case, Context], tuple[Case
     (Phase.READY, Accepted): _reported,
     (Phase.READY, Refused): _refused,
     (Phase.READY, Unproven): _doubtful,
+    (Phase.AWAY, Found): _reported,
+    (Phase.AWAY, Absent): _absent,
+    (Phase.AWAY, Ambiguous): _several,
+    (Phase.AWAY, LookupFailed): _turned_away,
     (Phase.DOUBTFUL, Found): _reported,
     (Phase.DOUBTFUL, Absent): _absent,
     (Phase.DOUBTFUL, Ambiguous): _several,
