@@ -92,17 +92,20 @@ class SlidingWindow:
         index = max(asked, self._turns.tails[rank]) if queues else asked
         room = max(self.ceilings[rank], cost) - cost
         spent = self._spent + self.in_flight if index == self._now else self._span(index)
-        slices, count = self._slices, len(self._slices)
         while spent > room:
-            index += 1
-            enters, leaves = index - self._first, index - self._first - SLICES - 1
-            if enters < count:
-                spent += slices[enters]
-            if 0 <= leaves < count:
-                spent -= slices[leaves]
-            if index - SLICES - 1 == self._now:
-                spent -= self.in_flight
+            index = self._next_leaving(index) + SLICES + 1
+            spent = self._span(index)
         return at_ms if index == asked else max(at_ms, index * self._slice_ms)
+
+    def _next_leaving(self, index: int) -> int:
+        """The oldest slice in the span of a slice that holds anything: room comes only when one leaves."""
+        oldest, slices = index - SLICES, self._slices
+        place = max(0, oldest - self._first)
+        while place < len(slices) and not slices[place]:
+            place += 1
+        found = self._first + place
+        # What is in flight counts as if it were answered now.
+        return min(found, self._now) if oldest <= self._now else found
 
     def is_free(self, now_ms: float, cost: int, rank: Rank, *, guard_ms: float) -> bool:
         """Tell whether `cost` tokens are free now for who comes last."""
