@@ -91,7 +91,11 @@ class Transport:
 
     def _open(self) -> ClientSession:
         connector = TCPConnector(
-            limit=_MAX_CONNECTIONS, keepalive_timeout=_KEEP_ALIVE_S, ttl_dns_cache=_DNS_CACHE_S
+            # By venue, not in total: one that does not answer must not use up the connections to the others.
+            limit=0,
+            limit_per_host=_MAX_CONNECTIONS,
+            keepalive_timeout=_KEEP_ALIVE_S,
+            ttl_dns_cache=_DNS_CACHE_S,
         )
         self._session = ClientSession(
             connector=connector,

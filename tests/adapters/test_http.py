@@ -122,6 +122,26 @@ async def test_connections_are_kept_and_used_again(transport: Transport) -> None
     assert (len(peer.requests), peer.connections) == (3, 1)
 
 
+async def test_a_venue_that_does_not_answer_uses_up_no_connections_to_others(
+    transport: Transport, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("adapters.http._MAX_CONNECTIONS", 1)
+
+    async def hang(connection: Connection) -> None:
+        await connection.request()
+        await asyncio.Event().wait()
+
+    async def answer(connection: Connection) -> None:
+        await connection.request()
+        await connection.reply()
+
+    async with serving(hang) as dead, serving(answer) as alive:
+        waiting = asyncio.create_task(transport.send(a_request(dead.url)))
+        await dead.seen.wait()
+        assert isinstance(await transport.send(a_request(alive.url)), Reply)
+        waiting.cancel()
+
+
 async def test_a_redirect_is_not_followed(transport: Transport) -> None:
     async def answer(connection: Connection) -> None:
         await connection.request()
