@@ -24,6 +24,8 @@ from worker.core.clock_offset import ClockOffset, ClockReading, Doubt, HostWatch
 
 BURST: Final = 4
 RETRY_S: Final = 1.0
+LOOK_S: Final = 0.01
+"""How long a look at the clocks of this host may take and still count as one instant."""
 DRIFT_WARNING_MS: Final = 500.0
 DRIFT_ERROR_MS: Final = 1000.0
 
@@ -94,7 +96,7 @@ class VenueClock:
         self._held_s, self._on_error = held_s, on_error
         self._known = asyncio.Event()
         self._stepped = asyncio.Event()
-        self._lock = asyncio.Lock()
+        self._burst: asyncio.Task[None] | None = None
         self._last_error: VenueError | None = None
         self._began_s = self._doubted_s = -1.0
         self._not_before_s = 0.0
@@ -118,8 +120,7 @@ class VenueClock:
 
     def read_to_sign(self) -> ClockReading | None:
         """Venue time now, if a request may be signed with it."""
-        now_s = self._clock.monotonic()
-        self._look_at_host(now_s)
+        now_s = self._look_at_host()
         if not self._in_doubt and self.offset.is_stale(now_s, self._recv_window_ms):
             self._doubt(Doubt.AGE)
         return None if self._in_doubt else self.offset.read(now_s)
@@ -135,12 +136,20 @@ class VenueClock:
         """Learn that the venue refused a stamp: only a burst that begins after this tells what time it is there."""
         self._doubt(Doubt.REFUSED_STAMP)
 
-    def _look_at_host(self, now_s: float) -> None:
-        jump = self._watch.jumped(
-            monotonic_s=now_s, wall_ms=self._clock.wall_ms(), asleep_s=self._clock.asleep_s()
-        )
+    def _look_at_host(self) -> float:
+        """Look for jumps of this host's clocks; return the monotonic time of the look.
+
+        A look that took long was interrupted: the clocks it read are not of one instant, and would seem to have jumped.
+        """
+        while True:
+            now_s = self._clock.monotonic()
+            wall_ms, asleep_s = self._clock.wall_ms(), self._clock.asleep_s()
+            if self._clock.monotonic() - now_s < LOOK_S:
+                break
+        jump = self._watch.jumped(monotonic_s=now_s, wall_ms=wall_ms, asleep_s=asleep_s)
         if jump is not None:
             self._doubt(jump)
+        return now_s
 
     def _doubt(self, doubt: Doubt) -> None:
         if not self._known.is_set():
@@ -196,6 +205,13 @@ class VenueClock:
 
     async def run(self) -> None:
         """Synchronise for as long as the task lives, but never ask a venue that wants to be left alone."""
+        try:
+            await self._keep_known()
+        finally:
+            if self._burst is not None:
+                self._burst.cancel()
+
+    async def _keep_known(self) -> None:
         while True:
             if await self._must_wait():
                 continue
@@ -217,16 +233,28 @@ class VenueClock:
                 return
 
     async def resynchronise(self) -> VenueError | None:
-        """Ask the venue's time now; all who ask before a burst begins share it, and what came of it."""
+        """Ask the venue's time now; all who ask before a burst begins share it, and what came of it.
+
+        A burst goes on when whoever began it stops waiting: a venue that answers slowly would otherwise never be
+        heard to the end by signals that are valid for a moment only.
+        """
         asked_s = self._clock.monotonic()
-        async with self._lock:
-            if self._began_s < asked_s and self._held_s() <= 0:
-                self._last_error = await self.synchronise()
-            return self._last_error
+        while True:
+            if self._burst is None:
+                if self._began_s >= asked_s or self._held_s() > 0:
+                    return self._last_error
+                self._burst = asyncio.create_task(self._ask())
+            await asyncio.shield(self._burst)
+
+    async def _ask(self) -> None:
+        try:
+            self._last_error = await self.synchronise()
+        finally:
+            self._burst = None
 
     async def synchronise(self) -> VenueError | None:
         """Probe in a burst and take it in; the first error or hold ends the burst."""
-        self._look_at_host(self._clock.monotonic())
+        self._look_at_host()
         began_s = self._began_s = self._clock.monotonic()
         probes: list[Probe] = []
         for _ in range(BURST):
@@ -241,7 +269,7 @@ class VenueClock:
             if self._held_s() > 0:
                 break
         self.take_in(probes)
-        self._look_at_host(self._clock.monotonic())
+        self._look_at_host()
         self._in_doubt = self._doubted_s > began_s  # what came up during the burst is not answered by it
         return None
 

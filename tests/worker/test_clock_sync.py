@@ -3,11 +3,12 @@
 import asyncio
 import time
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 import pytest
 import structlog
+from typing_extensions import override
 
 from adapters.errors import VenueError
 from adapters.venues import get
@@ -163,9 +164,11 @@ async def test_what_is_told_of_a_wall_clock_says_what_to_do_and_the_metric_shows
 
 
 @asynccontextmanager
-async def a_known_clock() -> AsyncIterator[tuple[VenueClock, SandboxSender, VirtualClock]]:
+async def a_known_clock(
+    host: VirtualClock | None = None,
+) -> AsyncIterator[tuple[VenueClock, SandboxSender, VirtualClock]]:
     """A clock that was synchronised a moment ago, on a host whose clocks a test may bend."""
-    true = VirtualClock()
+    true = host or VirtualClock()
     sender = SandboxSender(true)
     clock = VenueClock(
         get("binance"),
@@ -248,6 +251,45 @@ async def test_all_who_wait_for_a_venue_that_cannot_be_asked_try_together_once_a
         sender.is_unreachable = False
         await asyncio.gather(*waiting)
         assert clock.read_to_sign() is not None
+
+
+@virtual_time
+async def test_a_slow_venue_is_heard_to_the_end_though_nobody_waits_that_long() -> None:
+    async with a_known_clock() as (clock, sender, _):
+        sender._one_way_s = 0.5
+        clock.refused()
+        for _ in range(5):
+            with suppress(TimeoutError):
+                async with asyncio.timeout(1):
+                    await clock.fit_to_sign()
+        assert clock.read_to_sign() is not None
+
+
+class Interrupted(VirtualClock):
+    """A host that lets the process wait for its turn in the middle of a look at the clocks."""
+
+    is_about_to_stop = False
+    stopped_s = 0.0
+
+    @override
+    def monotonic(self) -> float:
+        return super().monotonic() + self.stopped_s
+
+    @override
+    def wall_ms(self) -> float:
+        if self.is_about_to_stop:
+            self.is_about_to_stop, self.stopped_s = False, self.stopped_s + 0.2
+        return super().wall_ms() + self.stopped_s * 1000
+
+
+@virtual_time
+async def test_a_process_that_waits_for_its_turn_between_two_clocks_sees_no_jump() -> None:
+    async with a_known_clock(Interrupted()) as (clock, _, host):
+        assert isinstance(host, Interrupted)
+        host.is_about_to_stop = True
+        assert clock.read_to_sign() is not None
+        assert clock.read_to_sign() is not None
+        assert not clock.doubts
 
 
 @virtual_time
