@@ -24,6 +24,12 @@ def main() -> int:
     for name, default in (("accounts", 8), ("workers", 4), ("budget", 50), ("windows", 6)):
         parser.add_argument(f"--{name}", type=int, default=default, help=f"default {default}")
     parser.add_argument("--only", choices=["flood", "refusal"], help="leave the other out")
+    parser.add_argument(
+        "--release",
+        metavar="DEBIAN",
+        help="take the broker from this Debian release, as root: `trixie` has a RabbitMQ 4, which spreads the accounts "
+        "over all workers; 3.x leaves them to the first",
+    )
     parser.add_argument("--factor", type=float, default=3.0, help="how many times the budget; default 3")
     given = parser.parse_args()
     accounts = tuple(f"flood-{number}" for number in range(given.accounts))
@@ -34,7 +40,8 @@ def main() -> int:
         windows=given.windows,
         factor=given.factor,
     )
-    with RabbitNode() as node:
+    with RabbitNode(release=given.release) as node:
+        print(f"RabbitMQ {node.ctl('version').strip()}")
         return asyncio.run(_run(node, plan, given.only))
 
 
@@ -61,6 +68,7 @@ def _rig(node: RabbitNode, accounts: tuple[str, ...]) -> Rig:
 def _tell_flood(figures: Figures) -> list[str]:
     shares = figures.shares
     print(f"flood: {figures.signals} signals, outcomes {dict(figures.outcomes)}")
+    print(f"  answered by: {dict(figures.workers)}")
     print(f"  breaches counted by the venue: {dict(figures.breaches) or 'none'}")
     print(
         f"  used of {figures.budget} per window, account and whole window: least {min(shares):.1%}, "
@@ -85,6 +93,7 @@ def _tell_refusal(heard: Heard, *, restarts: bool) -> list[str]:
     )
     print(f"  the next request reached the venue after {heard.silent_s:.2f} s")
     print(f"  breaches: {dict(heard.breaches) or 'none'}; outcomes {dict(heard.statuses)}")
+    print(f"  answered by: {dict(heard.workers)}")
     print(f"  {heard.signals} signals, {heard.orders} orders")
     return [
         text

@@ -37,6 +37,7 @@ class Figures:
 
     signals: int
     outcomes: Counter[str]
+    workers: Counter[str]
     budget: int
     used: Mapping[str, list[int]]
     breaches: Mapping[str, int]
@@ -107,6 +108,7 @@ async def figures(
     return Figures(
         signals=len(signals),
         outcomes=Counter(f"{o['status']} {code or ''}".strip() for o, code in zip(told, codes, strict=True)),
+        workers=Counter(o["worker"] for o in told),
         budget=budget,
         used={account: [used[account][window] for window in windows] for account in accounts},
         breaches=(await rig.control("violations"))["counts"],

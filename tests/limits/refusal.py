@@ -7,6 +7,7 @@ sends it and whatever it asks, as a breach.
 import asyncio
 import itertools
 import time
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
@@ -24,6 +25,7 @@ class Heard:
     silent_s: float
     breaches: Mapping[str, int]
     statuses: Mapping[str, int]
+    workers: Mapping[str, int]
     orders: int
     signals: int
 
@@ -51,11 +53,11 @@ async def refuse_once(
     wanted = {signal_["signal_id"] for signal_ in signals}
     await rig.until(lambda: wanted <= {outcome["signal_id"] for outcome in rig.outcomes})
     told = [outcome for outcome in rig.outcomes if outcome["signal_id"] in wanted]
-    statuses = [outcome["status"] for outcome in told]
     return Heard(
         silent_s=silent_s,
         breaches=(await rig.control("violations"))["counts"],
-        statuses={status: statuses.count(status) for status in set(statuses)},
+        statuses=Counter(outcome["status"] for outcome in told),
+        workers=Counter(outcome["worker"] for outcome in told),
         orders=len({order["client_order_id"] for order in await rig.ledger()}),
         signals=len(signals) + len(accounts),
     )
