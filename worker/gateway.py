@@ -46,6 +46,8 @@ RULES_INTERVAL_S: Final = 600.0
 RULES_RETRY_S: Final = 2.0
 RULES_MIN_AGE_S: Final = 30.0
 TIME_WEIGHT: Final = 1
+COUNT_PATIENCE_S: Final = 3.0
+"""How long the first order of an account waits for the venue's count of what was placed before."""
 
 log = structlog.get_logger("beeline.gateway")
 
@@ -90,7 +92,7 @@ class Gateway:
         )
         self._rules: VenueRules | None = None
         self._rules_read_s = 0.0
-        self._rules_are_doubted = False
+        self._doubted: set[str] = set()
         self._rules_lock = asyncio.Lock()
 
     def _read_clock(self) -> ClockReading | None:
@@ -126,13 +128,26 @@ class Gateway:
         budget = sending.budget
         if not call.orders or budget is None or budget.is_counted:
             return await self._send(call, sending)
-        async with budget.counting:
+        try:
+            async with asyncio.timeout(self._left_s(sending)):
+                await budget.counting.acquire()
+        except TimeoutError:
+            return Throttled(wait_ms=0.0, limiter_ms=0.0)
+        try:
             if not await self._count_orders(budget, sending):
                 # Nobody can tell: this one goes alone, and its reply does.
                 passage = await self._send(call, sending)
-                budget.is_counted = isinstance(passage, Exchange)
+                budget.is_counted = isinstance(passage, Exchange) and isinstance(passage.answer, Reply)
                 return passage
+        finally:
+            budget.counting.release()
         return await self._send(call, sending)
+
+    def _left_s(self, sending: Sending) -> float | None:
+        """How much longer it makes sense to send."""
+        if sending.deadline_ms is None:
+            return None
+        return max(0.0, (sending.deadline_ms - self._time.wall_ms()) / 1000)
 
     async def _send(self, call: Call, sending: Sending) -> Passage:
         began_s = self._time.monotonic()
@@ -142,20 +157,20 @@ class Gateway:
         if isinstance(admitted, Throttled):
             return replace(admitted, limiter_ms=limiter_ms)
         claimed, reading = admitted
-        # No await from the stamp to the send.
-        stamped_ms, window_ms = stamp_ms(reading), self.clock.window_ms(reading)
-        request = self.adapter.sign(
-            call,
-            sending.signer,
-            base_url=self.base_url,
-            timestamp_ms=stamped_ms,
-            recv_window_ms=window_ms,
-        )
-        sent_s = self._time.monotonic()
-        if not sending.may_send():
-            self._give_back(claimed)
-            return Fenced()
         try:
+            # No await from the stamp to the send.
+            stamped_ms, window_ms = stamp_ms(reading), self.clock.window_ms(reading)
+            request = self.adapter.sign(
+                call,
+                sending.signer,
+                base_url=self.base_url,
+                timestamp_ms=stamped_ms,
+                recv_window_ms=window_ms,
+            )
+            sent_s = self._time.monotonic()
+            if not sending.may_send():
+                self._give_back(claimed)
+                return Fenced()
             answer = await self._sender.send(request)
         except BaseException:
             self.limiter.release(claimed)
@@ -193,15 +208,14 @@ class Gateway:
 
     async def _fit_to_sign(self, sending: Sending) -> Throttled | None:
         """Wait until requests may be signed, but for no longer than the signal is valid."""
-        left_ms = None if sending.deadline_ms is None else sending.deadline_ms - self._time.wall_ms()
-        hold_ms = self.limiter.hold_ms()
-        if left_ms is not None and 0 < hold_ms > left_ms:
+        left_s, hold_ms = self._left_s(sending), self.limiter.hold_ms()
+        if left_s is not None and 0 < hold_ms > left_s * 1000:
             return Throttled(wait_ms=hold_ms, limiter_ms=0.0)
         try:
-            async with asyncio.timeout(None if left_ms is None else max(0.0, left_ms / 1000)):
+            async with asyncio.timeout(left_s):
                 await self.clock.fit_to_sign()
         except TimeoutError:
-            return Throttled(wait_ms=left_ms or 0.0, limiter_ms=0.0, for_time=True)
+            return Throttled(wait_ms=(left_s or 0.0) * 1000, limiter_ms=0.0, for_time=True)
         return None
 
     def _give_back(self, claimed: Claim) -> None:
@@ -209,12 +223,22 @@ class Gateway:
         self.limiter.release(claimed, {window for window, _ in claimed.costs})
 
     async def _count_orders(self, budget: AccountBudget, sending: Sending) -> bool:
-        """Ask what an account has placed already, where the venue can be asked: an earlier owner may have filled it."""
+        """Ask what an account has placed already, where the venue can be asked: an earlier owner may have filled it.
+
+        An order waits for the answer no longer than a moment: one that goes alone tells as much.
+        """
         flow = self.adapter.order_counts()
         if budget.is_counted or flow is None:
             return budget.is_counted
         asked_ms = self.limiter.venue_ms()
-        counts = await self.drive(flow, replace(sending, may_send=_always), _ignore)
+        until_ms = self._time.wall_ms() + COUNT_PATIENCE_S * 1000
+        deadline_ms = until_ms if sending.deadline_ms is None else min(until_ms, sending.deadline_ms)
+        asking = replace(sending, may_send=_always, deadline_ms=deadline_ms)
+        try:
+            async with asyncio.timeout(self._left_s(asking)):
+                counts = await self.drive(flow, asking, _ignore)
+        except TimeoutError:
+            return False
         if isinstance(counts, Throttled | Fenced | VenueError):
             return False
         budget.is_counted = self.limiter.count_orders(budget, counts, asked_ms)
@@ -249,7 +273,9 @@ class Gateway:
         """Return the rules of a venue symbol; `None` when the venue has no such symbol."""
         error = None
         is_missing = self._rules is None or symbol not in self._rules.symbols
-        if self._rules is None or ((is_missing or self._rules_are_doubted) and self._is_old()):
+        if self._rules is None or ((is_missing or symbol in self._doubted) and self._is_old()):
+            # One order waits for it; were it to fail, the next refusal would raise the doubt again.
+            self._doubted.discard(symbol)
             error = await self._refresh_rules()
         if self._rules is None:
             return error
@@ -258,12 +284,12 @@ class Gateway:
     def _is_old(self) -> bool:
         return self._time.monotonic() - self._rules_read_s > RULES_MIN_AGE_S
 
-    def doubt_rules(self) -> None:
-        """Read the rules again before the next order: the venue refused one by a rule that is not known here.
+    def doubt_rules(self, symbol: str) -> None:
+        """Read the rules again before the symbol's next order: the venue refused one by a rule not known here.
 
         A burst of such refusals reads them once in `RULES_MIN_AGE_S`.
         """
-        self._rules_are_doubted = True
+        self._doubted.add(symbol)
 
     def known_rules(self, symbol: str) -> SymbolRules | None:
         """Return the rules of a symbol if they were read already."""
@@ -284,7 +310,7 @@ class Gateway:
 
     def _adopt(self, rules: VenueRules) -> None:
         self._rules, self._rules_read_s = rules, self._time.monotonic()
-        self._rules_are_doubted = False
+        self._doubted.clear()
         self.limiter.adopt(rules.limits)
 
     async def keep_rules_fresh(self) -> None:

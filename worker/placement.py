@@ -225,7 +225,7 @@ class Placement:
 
     def _advance(self, case: Case, fact: Answered | Sighted) -> tuple[Case, Step]:
         if isinstance(fact, Answered) and _breaks_a_rule(fact.verdict):
-            self._trade.gateway.doubt_rules()
+            self._trade.gateway.doubt_rules(self._signal.symbol)
         unresolved = refusal(
             "resolution_exhausted", detail=f"It began with {case.error.code}" if case.error else None
         )

@@ -281,6 +281,9 @@ def throttled(passage: Throttled, last: VenueError | None = None) -> VenueError:
     if passage.for_time:
         after = f" The last attempt ended with {last.code}" if last else ""
         return refusal("signal_expired", detail=f"The venue's time could not be had.{after}")
+    if passage.wait_ms <= 0:
+        detail = f"The last attempt ended with {last.code}" if last else "Its turn had not come by then"
+        return refusal("signal_expired", detail=detail)
     return refusal("rate_limited", detail=f"It would have waited {passage.wait_ms / 1000:.1f} s")
 
 

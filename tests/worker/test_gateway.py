@@ -21,6 +21,7 @@ from adapters.model import (
     Security,
     SymbolRules,
 )
+from adapters.sandbox.fault_rules import FaultKind as SandboxFault
 from adapters.signing import make_signer
 from adapters.venues import get
 from tests.virtual_time import START_WALL_MS, VirtualClock, settled, virtual_time
@@ -375,6 +376,24 @@ async def test_a_symbol_nobody_knows_is_asked_for_again_only_after_a_while() -> 
     await asyncio.sleep(31)
     assert await gateway.symbol_rules("NOPEUSDT") is None
     assert venue.sent("GET", "exchangeInfo") == 2
+
+
+@virtual_time
+async def test_rules_in_doubt_are_read_again_by_one_order_of_their_symbol_and_keep_no_other_waiting() -> None:
+    clock = VirtualClock()
+    venue = SandboxSender(clock)
+    gateway = Gateway(get("binance"), BASE_URL, venue, clock, recv_window_ms=5_000, ip_share=1.0)
+    await gateway.symbol_rules("BTCUSDT")
+    await asyncio.sleep(31)
+    venue.break_next(SandboxFault.HANG, method="GET", path="*/exchangeInfo", count=9)
+    gateway.doubt_rules("BTCUSDT")
+    reading = asyncio.create_task(gateway.symbol_rules("BTCUSDT"))
+    await settled()
+    before_s = clock.monotonic()
+    assert isinstance(await gateway.symbol_rules("ETHUSDT"), SymbolRules)
+    assert isinstance(await gateway.symbol_rules("BTCUSDT"), SymbolRules)
+    assert clock.monotonic() == before_s
+    assert isinstance(await reading, SymbolRules), "what is known goes on to count"
 
 
 @virtual_time

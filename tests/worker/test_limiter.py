@@ -29,6 +29,7 @@ from adapters.sandbox.config import (
     UsdmLimits,
     make_account,
 )
+from adapters.sandbox.fault_rules import FaultKind as SandboxFault
 from adapters.sandbox.model import Dialect
 from adapters.signing import make_signer
 from adapters.venues import get
@@ -37,6 +38,7 @@ from tests.worker.builders import BASE_URL, BITRUE, MAIN
 from tests.worker.fakes import SandboxSender
 from worker.gateway import Gateway
 from worker.passage import Exchange, Fenced, Sending, Throttled
+from worker.trade import throttled
 
 USDM = make_account("futures", Dialect.BINANCE_USDM)
 CONFIGS = {"binance": MAIN, "bitrue": BITRUE, "binance_usdm": USDM}
@@ -211,6 +213,78 @@ async def test_an_order_of_an_account_just_taken_over_waits_for_its_count_only_o
     await asyncio.gather(*(place(gateway, number) for number in range(5)))
     assert venue.sent("GET", "rateLimit/order") == 1
     assert venue.sent("POST", "order") == 5
+
+
+@virtual_time
+async def test_a_first_order_waits_only_a_moment_for_a_count_that_does_not_come() -> None:
+    clock = VirtualClock()
+    venue = a_venue(clock)
+    gateway = await a_gateway(venue, clock)
+    gateway.inherit("main", [])
+    venue.break_next(SandboxFault.HANG, method="GET", path="*/rateLimit/order", count=9)
+    began_s = clock.monotonic()
+    await asyncio.gather(
+        *(place(gateway, number, deadline_ms=clock.wall_ms() + 30_000) for number in range(5))
+    )
+    assert venue.sent("POST", "order") == 5
+    assert clock.monotonic() - began_s < 4
+
+
+@virtual_time
+async def test_a_first_order_is_not_kept_waiting_by_a_count_that_has_no_weight_left() -> None:
+    clock = VirtualClock()
+    venue = a_venue(clock, binance=BinanceLimits(weight_per_minute=100))
+    gateway = await a_gateway(venue, clock)
+    gateway.inherit("main", [])
+    gateway.limiter.take(50)
+    began_s = clock.monotonic()
+    assert isinstance(await place(gateway, 1, deadline_ms=clock.wall_ms() + 65_000), Exchange)
+    assert clock.monotonic() - began_s < 1
+
+
+@virtual_time
+async def test_an_order_that_was_not_answered_leaves_the_count_unknown() -> None:
+    clock = VirtualClock()
+    venue = a_venue(clock)
+    gateway = await a_gateway(venue, clock)
+    gateway.inherit("main", [])
+    venue.is_unreachable = True
+    assert isinstance(await place(gateway, 1), Exchange)
+    venue.is_unreachable = False
+    await place(gateway, 2)
+    assert venue.sent("GET", "rateLimit/order") == 1
+
+
+@virtual_time
+async def test_who_waits_for_the_count_waits_no_longer_than_the_signal_is_valid() -> None:
+    clock = VirtualClock()
+    venue = a_venue(clock)
+    gateway = await a_gateway(venue, clock)
+    gateway.inherit("main", [])
+    for method, path in (("GET", "*/rateLimit/order"), ("POST", "*/order")):
+        venue.break_next(SandboxFault.HANG, method=method, path=path, count=9)
+    slow = asyncio.create_task(place(gateway, 1))
+    await asyncio.sleep(0.1)
+    began_s = clock.monotonic()
+    passage = await place(gateway, 2, deadline_ms=clock.wall_ms() + 2_000)
+    assert isinstance(passage, Throttled)
+    assert throttled(passage).code == "signal_expired"
+    assert clock.monotonic() - began_s == pytest.approx(2, abs=0.01)
+    await slow
+
+
+@virtual_time
+async def test_an_error_right_before_the_send_leaves_nothing_in_flight() -> None:
+    clock = VirtualClock()
+    gateway = await a_gateway(a_venue(clock), clock)
+
+    def fail() -> bool:
+        raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        await gateway.send(gateway.adapter.place(an_order(1)), replace(sending(gateway), may_send=fail))
+    states = [state for _, _, limits in gateway.limiter.scopes() for _, _, state in limits]
+    assert all(state.in_flight == 0 for state in states)
 
 
 # --- Others -----------------------------------------------------------------------------------------------------------
