@@ -26,6 +26,7 @@ from adapters.dialect import (
     order_params,
 )
 from adapters.error_tables.binance_spot import TABLE
+from adapters.errors import Landed
 from adapters.exchange_info import Filters, Row, bound, is_trading, names, order_types, precision, read_limit
 from adapters.model import (
     Absent,
@@ -136,8 +137,8 @@ class BinanceOrders:
             if report is None:
                 return Unproven(error=UNREADABLE)
             return Accepted(report=(yield from self._complete(report)))
-        if error.venue_code not in _NOT_OPEN:
-            return doubt(error)
+        if error.venue_code not in _NOT_OPEN or error.entry.landed is Landed.NO:
+            return doubt(error)  # -2011 is also the number of refusals that have nothing to do with the order
         match (yield from self.find_by_id(symbol, client_order_id, since_ms=0)):
             case Found(report=report):
                 return Accepted(report=report)

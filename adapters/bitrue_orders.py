@@ -131,18 +131,30 @@ class BitrueOrders:
             page = yield from self._orders_page(symbol, start_ms)
             if isinstance(page, VenueError):
                 return page
-            found |= page
-            newest_ms = max((report.created_ms or 0 for report in page.values()), default=0)
             if len(page) < _PAGE or start_ms <= 0:
-                return found
+                return found | page
+            if not found and not (yield from self._lists_oldest_first(symbol, start_ms, page)):
+                break
+            found |= page
+            newest_ms = max(_created_ms(report) for report in page.values())
             if newest_ms <= start_ms:
                 break
             start_ms = newest_ms
         return UNREADABLE
 
-    def _orders_page(self, symbol: str, start_ms: int) -> Flow[dict[str, ExecutionReport] | VenueError]:
+    def _lists_oldest_first(self, symbol: str, start_ms: int, page: dict[str, ExecutionReport]) -> Flow[bool]:
+        """Ask which end of a longer list a page is: a page of the newest would leave a gap that nobody sees."""
+        first = yield from self._orders_page(symbol, start_ms, 1)
+        if isinstance(first, VenueError) or len(first) != 1:
+            return False
+        oldest_ms = min(_created_ms(report) for report in page.values())
+        return all(_created_ms(report) == oldest_ms for report in first.values())
+
+    def _orders_page(
+        self, symbol: str, start_ms: int, limit: int = _PAGE
+    ) -> Flow[dict[str, ExecutionReport] | VenueError]:
         """Read one page, the newest one when there is no moment to start from."""
-        params = [("symbol", symbol), ("limit", str(_PAGE))]
+        params = [("symbol", symbol), ("limit", str(limit))]
         if start_ms > 0:
             params.append(("startTime", str(start_ms)))
         call = self._rest.call("GET", "allOrders", Purpose.LOOKUP, tuple(params), weight=5)
@@ -248,6 +260,10 @@ class BitrueOrders:
 def _by_id(body: Iterable[object]) -> dict[str, ExecutionReport]:
     reports = [read_report(row) for row in rows(body)]
     return {report.venue_order_id: report for report in reports if report is not None}
+
+
+def _created_ms(report: ExecutionReport) -> int:
+    return report.created_ms or 0
 
 
 def _pick(

@@ -138,8 +138,8 @@ class Cancellation:
 
 
 def ended(error: VenueError, *, is_doubtful: bool) -> Settlement:
-    """End with an error that no resend cures; one of the key says nothing about an earlier attempt in doubt."""
-    return unresolved(error) if is_doubtful and error.entry.quarantines else rejected(error)
+    """End with an error that no resend cures; unless it is about the order, an attempt in doubt stays in doubt."""
+    return unresolved(error) if is_doubtful and error.code != "order_not_found" else rejected(error)
 
 
 class Clearance:

@@ -12,6 +12,7 @@ with one request, and nothing that is stale can keep a repaired account stopped.
 """
 
 import asyncio
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Final
@@ -34,7 +35,7 @@ from worker.core.key_standing import (
     release,
 )
 from worker.gateway import Gateway
-from worker.passage import Sending
+from worker.passage import Exchange, Sending
 
 PATIENCE_S: Final = 1.0
 """How long the first order of a key waits for what the venue says of it."""
@@ -90,12 +91,7 @@ class Keys:
         key = self._key_of(account)
         if key is None:
             return self._book.in_force(account).credentials != account.credentials
-        heard = Heard(
-            error=error,
-            sent_s=sent_s,
-            held_until_s=key.gateway.limiter.hold.until_s,
-            synchronised_s=key.gateway.clock.offset.synchronised_at_s,
-        )
+        heard = _heard(key, error, sent_s)
         self._become(key, hear(key.state, heard, self._now()))
         return is_explained_by_hold(heard)
 
@@ -177,10 +173,22 @@ class Keys:
         return key.asking
 
     async def _ask(self, key: _Key) -> None:
-        answer = await ask_rights(key.gateway, key.account)
-        if answer is not None and self._keys.get(key.account.name) is key:
-            allow = key.account.allow_withdraw_keys
-            self._become(key, judge(key.state, answer, self._now(), allow_withdraw=allow), by="the venue")
+        sent_s = 0.0
+
+        def note(exchange: Exchange) -> None:
+            nonlocal sent_s
+            sent_s = self._clock.monotonic() - exchange.venue_ms / 1000
+
+        answer = await ask_rights(key.gateway, key.account, on_exchange=note)
+        if answer is None or self._keys.get(key.account.name) is not key:
+            return
+        state = judge(
+            key.state,
+            _heard(key, answer, sent_s) if isinstance(answer, VenueError) else answer,
+            self._now(),
+            allow_withdraw=key.account.allow_withdraw_keys,
+        )
+        self._become(key, state, by="the venue")
 
     async def _warn_of_unlisted(self, key: _Key) -> None:
         """Say which symbols of a whitelist the venue does not list; signals for them would be refused one by one."""
@@ -204,6 +212,15 @@ class Keys:
 
     def _now(self) -> Instant:
         return Instant(mono_s=self._clock.monotonic(), wall_ms=self._clock.wall_ms())
+
+
+def _heard(key: _Key, error: VenueError, sent_s: float) -> Heard:
+    return Heard(
+        error=error,
+        sent_s=sent_s,
+        held_until_s=key.gateway.limiter.hold.until_s,
+        synchronised_s=key.gateway.clock.offset.synchronised_at_s,
+    )
 
 
 def _tell(account: Account, before: KeyState, state: KeyState, by: str) -> None:
@@ -235,11 +252,15 @@ def _tell(account: Account, before: KeyState, state: KeyState, by: str) -> None:
 
 
 async def ask_rights(
-    gateway: Gateway, account: Account, *, deadline_ms: float | None = None
+    gateway: Gateway,
+    account: Account,
+    *,
+    deadline_ms: float | None = None,
+    on_exchange: Callable[[Exchange], None] = lambda _: None,
 ) -> KeyRights | VenueError | None:
     """Ask what a key may do; an error that a wrong clock can cause counts when it comes again with the clock set."""
     sending = Sending(signer=account.signer, budget=None, may_send=lambda: True, deadline_ms=deadline_ms)
-    answer = await gateway.drive(gateway.adapter.key_rights(), sending, lambda _: None)
+    answer = await gateway.drive(gateway.adapter.key_rights(), sending, on_exchange)
     if isinstance(answer, VenueError) and answer.entry.retry is Retry.AFTER_RESYNC:
-        answer = await gateway.drive(gateway.adapter.key_rights(), sending, lambda _: None)
+        answer = await gateway.drive(gateway.adapter.key_rights(), sending, on_exchange)
     return answer if isinstance(answer, KeyRights | VenueError) else None

@@ -29,7 +29,7 @@ WORKER: Final = "Beeline itself"
 
 _NUMBER: Final = re.compile(r"-?\d{1,9}")
 _PLACEHOLDER: Final = re.compile(r"%[sbd]|\{\d?\}")
-_SUGGESTIONS: Final = 5
+SUGGESTIONS: Final = 5
 _LIKENESS: Final = 0.5
 
 
@@ -164,7 +164,7 @@ def similar(query: str, known: Sequence[Meaning]) -> list[Meaning]:
     for score, meaning in scored:
         if score >= _LIKENESS:
             best.setdefault(meaning.entry.code, meaning)
-    return list(best.values())[:_SUGGESTIONS]
+    return list(best.values())[:SUGGESTIONS]
 
 
 def _likeness(query: str, meaning: Meaning) -> float:

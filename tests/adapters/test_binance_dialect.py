@@ -472,6 +472,14 @@ def test_a_cancel_of_nothing_is_refused() -> None:
     assert verdict.error.code == "order_not_found"
 
 
+def test_a_cancel_refused_for_a_reason_of_its_own_is_not_asked_again_and_names_it() -> None:
+    disabled = an_error(-2011, "This action is disabled on this account.")
+    verdict, calls = run(VENUE.cancel("BTCUSDT", CLIENT_ORDER_ID, None), disabled)
+    assert isinstance(verdict, Refused)
+    assert verdict.error.code == "account_disabled"
+    assert shown(calls) == [DELETE]
+
+
 @pytest.mark.parametrize("answers", [[LOST], [a_reply("", 502)], [a_reply({})], [UNKNOWN_ORDER, LOST]])
 def test_a_cancel_without_a_clear_answer_is_unproven(answers: list[Reply | Fault]) -> None:
     verdict, _ = run(VENUE.cancel("BTCUSDT", CLIENT_ORDER_ID, None), *answers)

@@ -325,14 +325,25 @@ def test_a_full_page_is_followed_by_the_next() -> None:
     page = [
         LIVE | {"orderId": str(index), "clientOrderId": "x", "time": NOW_MS + index} for index in range(1_000)
     ]
-    sighting, calls = search(an_order(), a_reply([]), a_reply(page), a_reply([FILLED]), a_reply([]))
+    first, rest = a_reply(page[:1]), a_reply([FILLED])
+    sighting, calls = search(an_order(), a_reply([]), a_reply(page), first, rest, a_reply([]))
     assert isinstance(sighting, Found)
     assert calls[-2].endswith(f"startTime={NOW_MS + 999}")
 
 
+def test_a_full_page_of_the_newest_orders_proves_no_absence() -> None:
+    page = [
+        LIVE | {"orderId": str(index), "clientOrderId": "x", "time": NOW_MS + index} for index in range(1_000)
+    ]
+    for first in (a_reply(page[-1:]), a_reply([]), LOST):
+        sighting, _ = search(an_order(), a_reply([]), a_reply(page), first)
+        assert isinstance(sighting, LookupFailed)
+
+
 def test_pages_without_an_end_prove_no_absence() -> None:
     page = [LIVE | {"orderId": str(index), "clientOrderId": "x"} for index in range(1_000)]
-    assert isinstance(search(an_order(), a_reply([]), a_reply(page), a_reply(page))[0], LookupFailed)
+    answers = (a_reply([]), a_reply(page), a_reply(page[:1]), a_reply(page))
+    assert isinstance(search(an_order(), *answers)[0], LookupFailed)
 
 
 # --- Cancelling -------------------------------------------------------------------------------------------------------

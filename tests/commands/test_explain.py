@@ -72,6 +72,13 @@ def test_an_unknown_error_is_met_with_suggestions() -> None:
     assert "--all" in nothing.stderr
 
 
+def test_an_error_of_another_venue_is_not_met_with_guesses() -> None:
+    done = beeline("explain", "-4164", "--venue", "binance")
+    assert done.exit_code == Exit.FAILED
+    assert "It is known elsewhere" in done.stderr
+    assert "binance_usdm: Order's notional" in done.stderr
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [

@@ -46,7 +46,8 @@ def heard(error: VenueError, sent_s: float = 100.0, **over: float | None) -> Hea
 
 
 def judged(state: KeyState, answer: KeyRights | VenueError, second: float = 100.0) -> KeyState:
-    return judge(state, answer, at(second), allow_withdraw=False)
+    told = heard(answer) if isinstance(answer, VenueError) else answer
+    return judge(state, told, at(second), allow_withdraw=False)
 
 
 def test_an_error_of_the_key_stops_the_account_and_says_what_the_venue_said_and_what_to_do() -> None:
@@ -115,6 +116,11 @@ def test_a_key_that_can_withdraw_is_accepted_where_that_is_allowed() -> None:
 @pytest.mark.parametrize("retry", [Retry.NEVER, Retry.AFTER_RESYNC])
 def test_a_question_that_is_answered_with_an_error_of_the_key_stops_the_account(retry: Retry) -> None:
     assert judged(KeyState(), an_error(retry)).standing is Standing.QUARANTINED
+
+
+def test_a_question_that_was_under_way_when_a_hold_began_says_nothing_of_the_key() -> None:
+    banned = heard(an_error(), held_until_s=101.0)
+    assert judge(KeyState(), banned, at(100), allow_withdraw=False) == KeyState(failures=1)
 
 
 def test_an_answer_that_says_nothing_of_the_key_leaves_everything_but_the_pause() -> None:

@@ -663,6 +663,25 @@ async def test_a_sweep_whose_answer_was_lost_still_names_what_it_cancelled(accou
         assert named == {order["venue_order_id"] for order in resting}
 
 
+@pytest.mark.parametrize("body", [a_cancel("s-1"), a_cancel_all("c-1")], ids=["cancel", "cancel_all"])
+@virtual_time
+async def test_a_refusal_after_a_cancel_in_doubt_does_not_say_that_nothing_was_cancelled(
+    body: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with a_rig() as rig:
+        await rig.outcome(a_limit("s-1"))
+        rig.venue.break_next(FaultKind.ACCEPT_THEN_DROP, method="DELETE", path="*")
+        send = rig.venue.send
+
+        async def behind_a_door_that_shuts(request: HttpRequest) -> Answer:
+            is_shut = rig.venue.faults.hits.total() > 0
+            return Reply(status=404, headers={}, body=b"<html>") if is_shut else await send(request)
+
+        monkeypatch.setattr(rig.venue, "send", behind_a_door_that_shuts)
+        assert result(await rig.outcome(body)) == ("unknown", "unknown", "wrong_address")
+        assert the_order(rig)["status"] == "CANCELED"
+
+
 # --- Dry runs ---------------------------------------------------------------------------------------------------------
 
 

@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from adapters.error_tables.catalogue import TABLES
-from adapters.error_tables.explanation import WORKER, Meaning, find, meanings, similar
+from adapters.error_tables.explanation import SUGGESTIONS, WORKER, Meaning, find, meanings, similar
 from adapters.errors import ErrorEntry, Landed, Retry, Scope
 from adapters.venues import discover
 from worker.commands.options import examples
@@ -65,7 +65,8 @@ def explain(
     known = meanings(_tables(venue))
     found = known if everything else find(wanted, known)
     if not found:
-        _give_up(wanted, venue, similar(wanted, known))
+        elsewhere = find(wanted, meanings(_tables(None))) if venue else []
+        _give_up(wanted, venue, elsewhere, similar(wanted, known))
     if wants_json(asked=json):
         for meaning in found:
             write_json(_document(meaning))
@@ -87,15 +88,20 @@ def _tables(venue: str | None) -> dict[str, Any]:
     return tables | {f"{table.title}{NOT_TRADED}": table for table in others}
 
 
-def _give_up(wanted: str, venue: str | None, close: Sequence[Meaning]) -> NoReturn:
+def _give_up(
+    wanted: str, venue: str | None, elsewhere: Sequence[Meaning], similar_ones: Sequence[Meaning]
+) -> NoReturn:
     at = f" at {venue}" if venue else ""
     errors.print(f"[bold red]beeline:[/] no error is known as [bold]{escape(wanted)}[/]{at}", soft_wrap=True)
+    close = elsewhere[:SUGGESTIONS] or similar_ones
     if close:
-        errors.print("Did you mean:")
+        errors.print("It is known elsewhere:" if elsewhere else "Did you mean:")
         width = max(len(meaning.entry.code) for meaning in close)
         for meaning in close:
             name = "" if meaning.name == meaning.entry.code else meaning.name
-            says = escape(meaning.says or "")
+            says = escape(
+                f"{', '.join(meaning.where)}: {meaning.says or ''}" if elsewhere else meaning.says or ""
+            )
             line = f"  [bold]{meaning.entry.code:{width}}[/]  [cyan]{name:>6}[/]  [dim]{says}[/]"
             errors.print(line, no_wrap=True, overflow="ellipsis")
     else:

@@ -107,15 +107,17 @@ def _came_again(state: KeyState, heard: Heard, now: Instant) -> bool:
     return is_recent and state.suspected_s < heard.synchronised_s < heard.sent_s
 
 
-def judge(state: KeyState, answer: KeyRights | VenueError, now: Instant, *, allow_withdraw: bool) -> KeyState:
+def judge(state: KeyState, answer: KeyRights | Heard, now: Instant, *, allow_withdraw: bool) -> KeyState:
     """Take in the answer to a question about the key, which was asked with a clock that was just set.
 
-    An answer that says nothing of the key, such as a venue that cannot be reached, changes nothing but the pause before
-    the next question.
+    An answer that says nothing of the key, such as a venue that cannot be reached or one that began to turn this IP
+    away, changes nothing but the pause before the next question.
     """
-    if isinstance(answer, VenueError):
-        if answer.entry.quarantines and answer.entry.retry in (Retry.NEVER, Retry.AFTER_RESYNC):
-            return _quarantined(state, answer, now)
+    if isinstance(answer, Heard):
+        entry = answer.error.entry
+        is_of_key = entry.quarantines and entry.retry in (Retry.NEVER, Retry.AFTER_RESYNC)
+        if is_of_key and not is_explained_by_hold(answer):
+            return _quarantined(state, answer.error, now)
         return replace(state, failures=state.failures + 1)
     problem = _missing_right(answer)
     if problem is not None:
