@@ -3,6 +3,8 @@
 from dataclasses import replace
 from typing import Final
 
+import orjson
+
 from adapters.errors import Landed, Retry, VenueError, refusal
 from adapters.model import (
     Accepted,
@@ -17,6 +19,7 @@ from adapters.model import (
 )
 from worker.core.outcome import Settlement, Status, client_order_id, settle_cancellation
 from worker.core.resolution import READ_LAG_MS
+from worker.core.signals import Action
 from worker.passage import Fenced, Throttled
 from worker.trade import (
     AbandonedError,
@@ -76,9 +79,20 @@ class Cancellation:
         signal = self._trade.signal
         return client_order_id(signal.account, signal.cancels or "")
 
+    def _venue_order_id(self) -> str | None:
+        """The venue's id of the order, if its outcome is remembered: a venue may not know the order by ours."""
+        signal = self._trade.signal
+        for delivery in self._trade.execution.deliveries:
+            memory = delivery.shard.memory if delivery.shard else None
+            outcome = memory.recall(signal.account, signal.cancels or "") if memory else None
+            if outcome is not None:
+                told = orjson.loads(outcome.body)
+                return told["venue_order_id"] if told["action"] == Action.PLACE else None
+        return None
+
     async def _cancel(self) -> Settlement | None:
         trade = self._trade
-        flow = trade.adapter.cancel(trade.signal.symbol, self._target, None)
+        flow = trade.adapter.cancel(trade.signal.symbol, self._target, self._venue_order_id())
         verdict = await trade.gateway.drive(flow, trade.sending, trade.count)
         match verdict:
             case Fenced():
@@ -131,7 +145,8 @@ class Cancellation:
             case Ambiguous():
                 return unresolved()
             case _ if self._absent_before:
-                return rejected(refusal("order_not_found"))
+                is_told = self._venue_order_id() is not None
+                return unresolved() if is_told else rejected(refusal("order_not_found"))
             case _:
                 self._absent_before = True
                 return None

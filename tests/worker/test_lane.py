@@ -1,6 +1,7 @@
 """What a lane does with a signal, at a venue that may break anything."""
 
 import asyncio
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
@@ -568,6 +569,28 @@ async def test_a_resting_order_is_cancelled_and_the_outcome_tells_of_that_order(
         assert result(outcome) == ("cancelled", "yes", None)
         assert outcome["client_order_id"] == placed["client_order_id"]
         assert outcome["venue_order_id"] == placed["venue_order_id"]
+        assert the_order(rig)["status"] == "CANCELED"
+
+
+@virtual_time
+async def test_an_order_that_the_venue_does_not_know_by_our_id_is_cancelled_by_its_own(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async with a_rig() as rig:
+        await rig.outcome(a_limit("s-1", account="bit"))
+        send = rig.venue.send
+
+        async def knowing_no_ids_of_ours(request: HttpRequest) -> Answer:
+            answer = await send(request)
+            ours = client_order_id("bit", "s-1")
+            if ours in request.url:
+                return Reply(status=200, headers={}, body=b'{"code": -2013, "msg": "Order does not exist."}')
+            assert isinstance(answer, Reply)
+            is_list = "rders?" in request.url
+            return replace(answer, body=answer.body.replace(ours.encode(), b"")) if is_list else answer
+
+        monkeypatch.setattr(rig.venue, "send", knowing_no_ids_of_ours)
+        assert result(await rig.outcome(a_cancel("s-1", account="bit")))[:2] == ("cancelled", "yes")
         assert the_order(rig)["status"] == "CANCELED"
 
 
