@@ -53,6 +53,9 @@ RANKS: Final[Mapping[Purpose, Rank]] = {
     Purpose.RULES: Rank.ASKING,
 }
 
+LONGEST_BAN_S: Final = 7 * 24 * 3600.0
+"""What a text says beyond that is a mistake; no venue bans for longer than three days."""
+
 FOREIGN_SHARE: Final = 0.1
 FOREIGN_SAID_EVERY_S: Final = 300.0
 
@@ -278,8 +281,9 @@ class Limiter:
         hold = self.hold if concerned is None else concerned.hold
         advised_s = error.hold_ms / 1000 if error.hold_ms is not None else None
         if error.banned_until_ms is not None:
-            until_s = max(0.0, (error.banned_until_ms - self.venue_ms()) / 1000)
-            advised_s = max(until_s, advised_s or 0.0)
+            until_s = min((error.banned_until_ms - self.venue_ms()) / 1000, LONGEST_BAN_S)
+            if until_s > 0:
+                advised_s = max(until_s, advised_s or 0.0)
         window_s = 0.0 if concerned is None else self._rest_of_window_s(concerned)
         length_s = hold.extend(self._time.monotonic(), advised_s, error.code, at_least_s=window_s)
         log.warning(

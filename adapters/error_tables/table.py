@@ -21,7 +21,7 @@ from adapters.error_tables.common import (
 )
 from adapters.errors import ErrorEntry, Landed, Retry, VenueError
 from adapters.model import Answer, Fault, Reply
-from adapters.wire import integer, read_json, text
+from adapters.wire import integer, milliseconds, read_json, text
 
 _MESSAGE_CHARACTERS: Final = 200
 _BANNED_UNTIL: Final = re.compile(r"banned until (\d{10,16})", re.IGNORECASE)
@@ -93,7 +93,7 @@ class ErrorTable:
             venue_message=_clean(message),
             http_status=reply.status,
             hold_ms=_retry_after_ms(reply),
-            banned_until_ms=int(banned[1]) if banned else None,
+            banned_until_ms=milliseconds(banned[1]) if banned else None,
             detail=_detail(message or "", _policy(reply)),
         )
 

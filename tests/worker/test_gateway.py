@@ -276,6 +276,25 @@ async def test_a_venue_that_wants_to_be_left_alone_is_left_alone(reply: Reply) -
         assert [sent_s - venue.sent[0][0] >= 19.9 for sent_s, _ in venue.sent] == [False, True, True, True]
 
 
+@pytest.mark.parametrize(
+    ("until", "seconds"),
+    [
+        (int(START_WALL_MS * 1000) + 20_000_000, 20),
+        (int(START_WALL_MS) * 50, 7 * 86_400),
+        (int(START_WALL_MS) // 1000 + 20, 5),
+    ],
+    ids=["microseconds", "beyond reason", "seconds"],
+)
+@virtual_time
+async def test_a_ban_whose_end_is_written_oddly_neither_lasts_for_ever_nor_is_over_at_once(
+    until: int, seconds: float
+) -> None:
+    async with a_gateway() as (gateway, venue):
+        venue.script = [refused(418, -1003, f"IP banned until {until}.")]
+        await gateway.send(PLACE, sending(gateway))
+        assert gateway.hold_ms() / 1000 == pytest.approx(seconds, abs=0.1)
+
+
 @virtual_time
 async def test_a_hold_on_one_account_leaves_the_others_alone() -> None:
     async with a_gateway() as (gateway, venue):
