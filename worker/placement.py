@@ -267,7 +267,11 @@ class Placement:
         trade = self._trade
         if not trade.account.check_balance:
             return None
-        held = await trade.gateway.drive(trade.adapter.balances(), trade.sending, trade.count)
+        asking = trade.gateway.drive(trade.adapter.balances(), trade.sending, trade.count)
+        try:
+            held = await trade.in_time(asking)
+        except TooLateError as late:
+            return late.error
         return check_funds(order, rules, held) if isinstance(held, tuple) else None
 
     async def _rehearse(self) -> Settlement:

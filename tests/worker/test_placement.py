@@ -86,3 +86,14 @@ async def test_an_account_that_wants_it_has_its_balances_looked_at_before_an_ord
         assert rig.venue.sent("POST", "order") == 1
         rig.venue.break_next(kind=FaultKind.DROP_BEFORE, method="GET", path="*/account")
         assert (await rig.outcome(a_signal("s-3")))["status"] == "filled"
+
+
+@virtual_time
+async def test_balances_that_do_not_come_keep_nobody_waiting_beyond_the_validity() -> None:
+    async with a_rig(accounts=some_accounts() | {"main": an_account(MAIN, check_balance=True)}) as rig:
+        await rig.outcome(a_signal())
+        rig.venue.break_next(kind=FaultKind.HANG, method="GET", path="*/account")
+        began_s = rig.clock.monotonic()
+        outcome = await rig.outcome(a_signal("s-2", valid_until=int(rig.clock.wall_ms()) + 3_000))
+        assert (outcome["status"], outcome["attempts"]) == ("expired", 0)
+        assert rig.clock.monotonic() - began_s < 4
