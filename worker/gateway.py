@@ -47,7 +47,8 @@ RULES_RETRY_S: Final = 2.0
 RULES_MIN_AGE_S: Final = 30.0
 TIME_WEIGHT: Final = 1
 COUNT_PATIENCE_S: Final = 3.0
-"""How long the first order of an account waits for the venue's count of what was placed before."""
+"""How long the first order of an account waits for the venue's count of what was placed before; half of its validity at
+most, or no order that is valid for less would ever go."""
 
 log = structlog.get_logger("beeline.gateway")
 
@@ -231,11 +232,12 @@ class Gateway:
         if budget.is_counted or flow is None:
             return budget.is_counted
         asked_ms = self.limiter.venue_ms()
-        until_ms = self._time.wall_ms() + COUNT_PATIENCE_S * 1000
-        deadline_ms = until_ms if sending.deadline_ms is None else min(until_ms, sending.deadline_ms)
+        left_s = self._left_s(sending)
+        patience_s = COUNT_PATIENCE_S if left_s is None else min(COUNT_PATIENCE_S, left_s / 2)
+        deadline_ms = self._time.wall_ms() + patience_s * 1000
         asking = replace(sending, may_send=_always, deadline_ms=deadline_ms)
         try:
-            async with asyncio.timeout(self._left_s(asking)):
+            async with asyncio.timeout(patience_s):
                 counts = await self.drive(flow, asking, _ignore)
         except TimeoutError:
             return False
