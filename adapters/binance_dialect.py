@@ -20,6 +20,7 @@ from adapters.dialect import (
     Params,
     Rest,
     cancelled_orders,
+    denies,
     doubt,
     lookup_failed,
     not_found,
@@ -111,7 +112,7 @@ class BinanceOrders:
             self._rest.call("GET", "order", Purpose.LOOKUP, params, weight=weight)
         )
         if error is not None:
-            return Absent() if error.venue_code in _NO_SUCH_ORDER else lookup_failed(error)
+            return Absent() if denies(error, _NO_SUCH_ORDER) else lookup_failed(error)
         if not isinstance(body, dict) or names_other(body, client_order_id):
             return lookup_failed(None)
         report = read_report(body)

@@ -13,7 +13,7 @@ from dataclasses import replace
 from typing import Final
 
 from adapters.base import Flow
-from adapters.dialect import UNREADABLE, Params, Rest, doubt, lookup_failed, not_found, order_params
+from adapters.dialect import UNREADABLE, Params, Rest, denies, doubt, lookup_failed, not_found, order_params
 from adapters.errors import VenueError, refusal
 from adapters.model import (
     Absent,
@@ -37,8 +37,8 @@ from adapters.model import (
 from adapters.reports import TIME_SLACK_MS, fits, has_shape, is_older, is_surely_recent, read_report, sight
 from adapters.wire import rows
 
-_NO_SUCH_ORDER: Final = -2013
-_NOT_OPEN: Final = frozenset({-2010, -2011, _NO_SUCH_ORDER})
+_NO_SUCH_ORDER: Final = frozenset({-2013})
+_NOT_OPEN: Final = frozenset({-2010, -2011, *_NO_SUCH_ORDER})
 _PAGE: Final = 1_000
 _PAGES: Final = 10
 
@@ -97,7 +97,7 @@ class BitrueOrders:
         params = (("symbol", symbol), ("orderId", venue_order_id))
         body, error = yield from self._rest.ask(self._rest.call("GET", "order", Purpose.LOOKUP, params))
         if error is not None:
-            return Absent() if error.venue_code == _NO_SUCH_ORDER else lookup_failed(error)
+            return Absent() if denies(error, _NO_SUCH_ORDER) else lookup_failed(error)
         report = read_report(body) if isinstance(body, dict) else None
         if report is None or report.venue_order_id != venue_order_id:
             return lookup_failed(None)
@@ -193,7 +193,7 @@ class BitrueOrders:
         call = self._delete((("symbol", symbol), ("origClientOrderId", client_order_id)))
         body, error = yield from self._rest.ask(call)
         if error is not None:
-            return not_found(error) if error.venue_code == _NO_SUCH_ORDER else doubt(error)
+            return not_found(error) if denies(error, _NO_SUCH_ORDER) else doubt(error)
         report = read_report(body) if isinstance(body, dict) else None
         if report is None:
             return Unproven(error=UNREADABLE)

@@ -316,6 +316,10 @@ def _with_escapes(payload: str, change: Callable[[str], str]) -> str:
     return first + "".join(f"%{change(part[:2])}{part[2:]}" for part in rest)
 
 
+def _takes_microseconds(host: str) -> bool:
+    return host.endswith(".binance.com") and not host.startswith(FUTURES_HOSTS)
+
+
 # --- What no signature shows ----------------------------------------------------------------------------------------
 
 
@@ -327,7 +331,7 @@ def _other_mistakes(request: SentRequest) -> Iterator[Finding]:
         yield NO_TIME
     elif not stamp.isdigit() or len(stamp) not in (13, 16):
         yield TIME_UNIT
-    elif len(stamp) == 16:
+    elif len(stamp) == 16 and not _takes_microseconds(request.host):
         yield TIME_IN_MICROSECONDS
     if window.replace(".", "", 1).isdigit() and float(window) > LONGEST_RECV_WINDOW_MS:
         yield WIDE_WINDOW

@@ -6,14 +6,14 @@ together. A flow here yields one `Call` at a time and is sent its `Answer`; it n
 a request is sent.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Final, Protocol
 
 from adapters.abilities import Abilities
 from adapters.base import Flow
-from adapters.error_tables.common import UNREADABLE_REPLY
+from adapters.error_tables.common import UNREADABLE_REPLY, proves_nothing
 from adapters.error_tables.table import ErrorTable
 from adapters.errors import REFUSALS, Landed, VenueError
 from adapters.exchange_info import Filters, Row, read_rules
@@ -248,6 +248,11 @@ def doubt(error: VenueError, orders: tuple[CancelledOrder, ...] = ()) -> Refused
     if error.entry.landed is Landed.NO:
         return Refused(error=error)
     return Unproven(error=error, orders=orders)
+
+
+def denies(error: VenueError, numbers: Container[int | None]) -> bool:
+    """Whether a venue says that it has no such order; from a server in trouble even that proves nothing."""
+    return error.venue_code in numbers and not proves_nothing(error.http_status or 0)
 
 
 def not_found(error: VenueError | None) -> Refused:

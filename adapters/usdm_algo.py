@@ -13,7 +13,7 @@ from decimal import Decimal
 from typing import Final
 
 from adapters.base import Flow
-from adapters.dialect import UNREADABLE, Params, Rest, doubt, lookup_failed
+from adapters.dialect import UNREADABLE, Params, Rest, denies, doubt, lookup_failed
 from adapters.model import (
     Absent,
     Accepted,
@@ -37,7 +37,7 @@ from adapters.usdm_rules import WIRE_TYPES, purpose
 from adapters.wire import decimal, milliseconds, plain, text
 
 CONDITIONAL: Final = frozenset(OrderType) - {OrderType.MARKET, OrderType.LIMIT, OrderType.LIMIT_MAKER}
-NO_SUCH_ORDER: Final = -2013
+NO_SUCH_ORDER: Final = frozenset({-2013})
 _STATES: Final = {
     "NEW": OrderState.OPEN,
     "TRIGGERING": OrderState.PENDING,
@@ -86,8 +86,7 @@ class AlgoOrders:
             self._rest.call("GET", "algoOrder", Purpose.LOOKUP, _named(symbol, client_order_id))
         )
         if error is not None:
-            is_absent = error.venue_code == NO_SUCH_ORDER
-            return Trace(sighting=Absent() if is_absent else lookup_failed(error))
+            return Trace(sighting=Absent() if denies(error, NO_SUCH_ORDER) else lookup_failed(error))
         report = read_algo(body, client_order_id) if isinstance(body, dict) else None
         if report is None:
             return Trace(sighting=lookup_failed(None))
@@ -100,7 +99,7 @@ class AlgoOrders:
     def _follow(self, report: ExecutionReport, actual_order_id: str) -> Flow[Sighting]:
         params = (("symbol", report.symbol), ("orderId", actual_order_id))
         body, error = yield from self._rest.ask(self._rest.call("GET", "order", Purpose.LOOKUP, params))
-        if error is not None and error.venue_code == NO_SUCH_ORDER:
+        if error is not None and denies(error, NO_SUCH_ORDER):
             return Found(report=replace(report, state=None))  # triggered, and not shown yet
         if error is not None:
             return lookup_failed(error)

@@ -14,7 +14,16 @@ from dataclasses import replace
 from typing import Final
 
 from adapters.base import Flow
-from adapters.dialect import UNREADABLE, Params, Rest, cancelled_orders, doubt, lookup_failed, not_found
+from adapters.dialect import (
+    UNREADABLE,
+    Params,
+    Rest,
+    cancelled_orders,
+    denies,
+    doubt,
+    lookup_failed,
+    not_found,
+)
 from adapters.errors import VenueError
 from adapters.model import (
     Absent,
@@ -43,7 +52,7 @@ from adapters.usdm_rules import WIRE_TYPES, purpose
 from adapters.wire import plain, rows, text
 
 _NO_SUCH_ADDRESS: Final = frozenset({404, 405})
-_NOT_OPEN: Final = frozenset({-2011, NO_SUCH_ORDER})
+_NOT_OPEN: Final = frozenset({-2011, *NO_SUCH_ORDER})
 
 
 class UsdmOrders:
@@ -109,7 +118,7 @@ class UsdmOrders:
         params = (("symbol", symbol), ("origClientOrderId", client_order_id))
         body, error = yield from self._rest.ask(self._rest.call("GET", "order", Purpose.LOOKUP, params))
         if error is not None:
-            return Absent() if error.venue_code == NO_SUCH_ORDER else lookup_failed(error)
+            return Absent() if denies(error, NO_SUCH_ORDER) else lookup_failed(error)
         if not isinstance(body, dict) or names_other(body, client_order_id):
             return lookup_failed(None)
         report = read_report(body)

@@ -44,6 +44,7 @@ from tests.adapters.builders import (
     NOW_MS,
     a_market_order,
     a_reply,
+    an_error,
     an_order,
     run,
     some_rules,
@@ -191,6 +192,15 @@ def test_preparing_twice_changes_nothing_more(venue: Adapter) -> None:
         once = venue.prepare(an_order(), rules, Decimal(65_000))
     assert isinstance(once, Order)
     assert venue.prepare(once, rules, Decimal(65_000)) == once
+
+
+@every_venue
+@pytest.mark.parametrize("status", [408, 500, 502, 503])
+def test_an_absence_told_by_a_server_in_trouble_proves_nothing(venue: Adapter, status: int) -> None:
+    trouble = an_error(-2013, "Order does not exist.", status)
+    for order in (an_order(), an_order(type=OrderType.STOP_LOSS, price=None, time_in_force=None)):
+        sighting, _ = run(venue.find(order, venue_order_id="28", since_ms=NOW_MS), trouble)
+        assert isinstance(sighting, LookupFailed)
 
 
 @every_venue

@@ -5,6 +5,7 @@ import hmac
 import json
 from base64 import b64encode
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from urllib.parse import quote
 
@@ -119,6 +120,13 @@ OTHERS = {
     "no time": ("&".join(PAIRS[:4]), "timestamp_missing"),
     "window": (QUERY.replace("recvWindow=5000", "recvWindow=60001"), "recv_window_too_wide"),
 }
+
+
+def test_microseconds_are_right_where_the_venue_takes_them() -> None:
+    query, code = OTHERS["microseconds"]
+    for host, others in (("api.binance.com", []), ("api.binance.us", [code])):
+        found = diagnose(replace(sent(mac(query), query=query), host=host), SECRET)
+        assert [other.code for other in found.others] == others
 
 
 @pytest.mark.parametrize("name", OTHERS)
