@@ -6,6 +6,7 @@ slice of its reply has left the span entirely.
 """
 
 from collections.abc import Sequence
+from itertools import compress
 from typing import Final
 
 from worker.core.windows import STEP_MS, Ceilings, Mark, Rank, Turns
@@ -99,13 +100,11 @@ class SlidingWindow:
 
     def _next_leaving(self, index: int) -> int:
         """The oldest slice in the span of a slice that holds anything: room comes only when one leaves."""
-        oldest, slices = index - SLICES, self._slices
-        place = max(0, oldest - self._first)
-        while place < len(slices) and not slices[place]:
-            place += 1
-        found = self._first + place
+        oldest = max(index - SLICES, self._first)
+        span = self._slices[oldest - self._first : index + 1 - self._first]
+        busy = next(compress(range(oldest, index + 1), span), index)
         # What is in flight counts as if it were answered now.
-        return min(found, self._now) if oldest <= self._now else found
+        return min(busy, self._now) if index - SLICES <= self._now else busy
 
     def is_free(self, now_ms: float, cost: int, rank: Rank, *, guard_ms: float) -> bool:
         """Tell whether `cost` tokens are free now for who comes last."""
