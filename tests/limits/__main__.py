@@ -70,6 +70,8 @@ def _tell_flood(figures: Figures) -> list[str]:
     print(f"flood: {figures.signals} signals, outcomes {dict(figures.outcomes)}")
     print(f"  answered by: {dict(figures.workers)}")
     print(f"  breaches counted by the venue: {dict(figures.breaches) or 'none'}")
+    mean_ms, most_ms = statistics.mean(figures.replies_ms), max(figures.replies_ms)
+    print(f"  its replies took {mean_ms:.0f} ms on average, {most_ms:.0f} ms at most")
     print(
         f"  used of {figures.budget} per window, account and whole window: least {min(shares):.1%}, "
         f"mean {statistics.mean(shares):.1%}, most {max(shares):.1%} ({len(shares)} windows)"

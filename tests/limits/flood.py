@@ -33,7 +33,11 @@ class Plan:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Figures:
-    """What came of it. `used` are the orders of each account in each whole window of the flood."""
+    """What came of it. `used` are the orders of each account in each whole window of the flood.
+
+    How long replies took matters, because the orders of a symbol go one by one: a venue that takes 1.4 s for each, as
+    a sandbox on a host without a processor to spare may, leaves these lanes not enough time to use the budget up.
+    """
 
     signals: int
     outcomes: Counter[str]
@@ -42,6 +46,7 @@ class Figures:
     used: Mapping[str, list[int]]
     breaches: Mapping[str, int]
     refused_without_wait: int
+    replies_ms: list[float]
 
     @property
     def shares(self) -> list[float]:
@@ -113,4 +118,5 @@ async def figures(
         used={account: [used[account][window] for window in windows] for account in accounts},
         breaches=(await rig.control("violations"))["counts"],
         refused_without_wait=sum("would have waited" not in hint for hint in hints),
+        replies_ms=[outcome["latency_ms"]["venue"] for outcome in told if outcome["attempts"]],
     )
