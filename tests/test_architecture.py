@@ -248,6 +248,17 @@ def test_only_the_broker_port_imports_amqp_libraries() -> None:
     )
 
 
+def test_only_the_export_of_traces_imports_opentelemetry() -> None:
+    problems = [
+        f"{module.at(node)} imports {name}"
+        for module in each()
+        if module.name != "worker.trace_export"
+        for name, node in module.imports()
+        if is_in(name, "opentelemetry")
+    ]
+    report(problems, "It is an extra that may not be there; make spans in worker/trace_export.py:")
+
+
 # --- Readable ---------------------------------------------------------------------------------------------------------
 
 

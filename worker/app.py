@@ -10,10 +10,12 @@ nothing: what is unacknowledged goes to the next owner.
 
 import asyncio
 import gc
+import os
 import signal
-from collections.abc import Awaitable, Mapping
-from contextlib import suppress
+from collections.abc import Awaitable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from typing import Final
+from urllib.parse import urlsplit
 
 import structlog
 
@@ -31,6 +33,7 @@ from worker.epoch import lease_s
 from worker.gauges import publish_gauges, watch_loop
 from worker.greeting import greet
 from worker.hand_over import HandOver
+from worker.journal import Trace
 from worker.keys import Keys
 from worker.lane import Lanes
 from worker.logs import Threshold
@@ -44,6 +47,7 @@ from worker.trade import Desk
 from worker.unknowns import Unknowns
 
 BURST_POLL_S: Final = 0.2
+COLLECTOR_VARIABLES: Final = ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT")
 
 log = structlog.get_logger("beeline.worker")
 
@@ -62,8 +66,9 @@ class Worker:
         *,
         burst: bool = False,
         ports: Ports | None = None,
+        trace: Trace | None = None,
     ) -> None:
-        self._settings, self._burst = settings, burst
+        self._settings, self._burst, self._trace = settings, burst, trace
         self._ports = ports or Ports()
         self._names = Names(namespace=settings.namespace, shards=settings.shards)
         self._transport = self._ports.transport(settings.venue_timeout)
@@ -94,6 +99,7 @@ class Worker:
         try:
             async with asyncio.TaskGroup() as tasks:
                 self._build(tasks)
+                self._dispatcher.journal.trace = self._trace
                 if serve_status:
                     status = await self._serve_status()
                     tasks.create_task(watch_loop(self._telemetry, self._ports.clock))
@@ -274,4 +280,32 @@ async def run_worker(settings: Settings, threshold: Threshold, *, burst: bool) -
     gc.freeze()
     gc.set_threshold(20_000, 20, 50)
     threshold.follow_signals(asyncio.get_running_loop())
-    await Worker(settings, accounts, burst=burst).serve()
+    with export_traces(settings.worker_id) as trace:
+        await Worker(settings, accounts, burst=burst, trace=trace).serve()
+
+
+@contextmanager
+def export_traces(worker_id: str) -> Iterator[Trace | None]:
+    """Export traces where a collector is named; what is wrong with that never keeps a worker from its work."""
+    url = next(filter(None, map(os.environ.get, COLLECTOR_VARIABLES)), None)
+    if url is None:
+        yield None
+        return
+    try:
+        from worker.trace_export import Tracing  # noqa: PLC0415 - OpenTelemetry is an extra
+
+        collector = urlsplit(url).netloc.rpartition("@")[2]  # the rest of the URL may hold a secret
+        tracing = Tracing(worker_id, collector=collector)
+    except ModuleNotFoundError:
+        log.warning("traces are not exported: pip install 'beeline-worker[otel]'")
+        yield None
+        return
+    except ValueError:
+        log.warning("traces are not exported: one of the OTEL_… variables has a value that cannot be read")
+        yield None
+        return
+    log.info("traces are exported", collector=collector)
+    try:
+        yield tracing.record
+    finally:
+        tracing.close()

@@ -35,9 +35,9 @@ from worker.core.outcome import (
 )
 from worker.core.shards import Names
 from worker.core.signals import BadSignal, Signal, Unanswerable, read_signal
-from worker.core.tracing import TRACEPARENT, read_traceparent, trace_id
+from worker.core.tracing import TRACEPARENT, read_traceparent
 from worker.core.validity import LONGEST_VALIDITY_MS, published_ms
-from worker.journal import Journal
+from worker.journal import Journal, nothing
 from worker.publisher import Publisher
 from worker.recall import HASH_HEADER
 from worker.telemetry import Telemetry
@@ -62,6 +62,7 @@ class Execution:
     suspect_until_ms: float | None
     sent: bool = False
     outcome: Outcome | None = None
+    on_told: Callable[[], None] = nothing
     told: asyncio.Event = field(default_factory=asyncio.Event)
 
     def continues_in(self, delivery: Delivery) -> bool:
@@ -236,16 +237,18 @@ class Dispatcher:
         )
         journey = _journey(delivery, self._created_ms(delivery))
         outcome = self._build(subject, settlement, journey)
-        if code == "signal_id_conflict":
-            self._spawn(self._answer(outcome, [delivery], remember=False))
-        else:
+        is_conflict = code == "signal_id_conflict"
+        if not is_conflict:
             self._refusing[request.account, request.signal_id] = outcome
-            self._spawn(self._finish_refusal(outcome, delivery))
-        self.journal.settled(outcome, subject, journey)
+        on_told = self.journal.settled(outcome, subject, journey)
+        self._spawn(self._finish_refusal(outcome, delivery, on_told, remember=not is_conflict))
 
-    async def _finish_refusal(self, outcome: Outcome, delivery: Delivery) -> None:
+    async def _finish_refusal(
+        self, outcome: Outcome, delivery: Delivery, on_told: Callable[[], None], *, remember: bool
+    ) -> None:
         """Answer a refusal; until it is remembered, it already decides what else is refused under its id."""
-        await self._answer(outcome, [delivery], remember=True)
+        if await self._answer(outcome, [delivery], remember=remember):
+            on_told()
         key = (outcome.account, outcome.signal_id)
         if self._refusing.get(key) is outcome:
             del self._refusing[key]
@@ -258,7 +261,7 @@ class Dispatcher:
         """Answer a signal that was worked on."""
         outcome = self._build(subject, settlement, execution.journey, asked)
         execution.outcome = outcome
-        self.journal.settled(outcome, subject, execution.journey)
+        execution.on_told = self.journal.settled(outcome, subject, execution.journey)
         self._spawn(self._finish(execution, outcome))
 
     async def told(self, account: str, symbol: str) -> None:
@@ -288,6 +291,8 @@ class Dispatcher:
         answered = await self._answer(outcome, execution.deliveries, remember=True)
         self._leave(execution)
         execution.told.set()
+        if answered:
+            execution.on_told()
         shard = execution.deliveries[0].shard
         if answered and outcome.status is Status.UNKNOWN and shard is not None:
             self.on_unknown(outcome, shard)
@@ -393,5 +398,5 @@ def _journey(delivery: Delivery, created_ms: float) -> Journey:
         received_s=delivery.received_s,
         queued_ms=max(0.0, delivery.received_ms - created_ms),
         redelivered=delivery.redelivered,
-        trace_id=trace_id(delivery.message.headers),
+        traceparent=read_traceparent(delivery.message.headers),
     )

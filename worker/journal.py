@@ -1,7 +1,8 @@
-"""What is told of a settled signal: one canonical log line, its metrics, and the last ones for the status page."""
+"""What is told of a settled signal: one canonical log line, metrics, a trace, and the last ones for the status page."""
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from math import ceil
 from typing import Any, Final
 
@@ -9,6 +10,7 @@ import structlog
 
 from worker.clock_sync import Clock
 from worker.core.outcome import Journey, Outcome, Subject
+from worker.core.tracing import trace_id
 from worker.telemetry import Telemetry
 
 SHOWN: Final = 20
@@ -17,8 +19,22 @@ MEASURED: Final = 1000
 Phases = tuple[float, float, float, float, float]
 PHASES: Final = ("queue", "limiter", "venue", "resolve", "total")
 
-
 log = structlog.get_logger("beeline.signal")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Told:
+    """A signal whose outcome is confirmed; the times are epoch milliseconds."""
+
+    outcome: Outcome
+    subject: Subject
+    journey: Journey
+    published_ms: float
+    settled_ms: float
+    told_ms: float
+
+
+Trace = Callable[[Told], None]
 
 
 class Journal:
@@ -28,9 +44,14 @@ class Journal:
         self._telemetry, self._clock = telemetry, clock
         self._outcomes: deque[tuple[float, Outcome, Subject, float]] = deque(maxlen=SHOWN)
         self._times_ms: deque[Phases] = deque(maxlen=MEASURED)
+        self.trace: Trace | None = None
 
-    def settled(self, outcome: Outcome, subject: Subject, journey: Journey) -> None:
-        """Write the canonical line of a settled signal, count it, and keep it for a while."""
+    def settled(self, outcome: Outcome, subject: Subject, journey: Journey) -> Callable[[], None]:
+        """Write the canonical line of a settled signal, count it, and keep it for a while.
+
+        Returns:
+            What is to be called when the outcome is confirmed.
+        """
         total_s = self._clock.monotonic() - journey.received_s
         total_ms = total_s * 1000
         self._telemetry.settled(outcome, subject, journey, total_s)
@@ -48,7 +69,7 @@ class Journal:
             status=outcome.status.value,
             code=outcome.code,
             client_order_id=subject.client_order_id,
-            trace_id=journey.trace_id,
+            trace_id=trace_id(journey.traceparent),
             attempts=journey.attempts,
             lookups=journey.lookups,
             redelivered=journey.redelivered,
@@ -58,6 +79,28 @@ class Journal:
             resolve_ms=round(journey.resolve_ms, 1),
             total_ms=round(total_ms, 1),
         )
+        return (
+            nothing if self.trace is None else self._tracing(self.trace, outcome, subject, journey, total_ms)
+        )
+
+    def _tracing(
+        self, trace: Trace, outcome: Outcome, subject: Subject, journey: Journey, total_ms: float
+    ) -> Callable[[], None]:
+        settled_ms, settled_s = self._clock.wall_ms(), self._clock.monotonic()
+
+        def told() -> None:
+            trace(
+                Told(
+                    outcome=outcome,
+                    subject=subject,
+                    journey=journey,
+                    published_ms=settled_ms - total_ms - journey.queued_ms,
+                    settled_ms=settled_ms,
+                    told_ms=settled_ms + (self._clock.monotonic() - settled_s) * 1000,
+                )
+            )
+
+        return told
 
     def outcomes(self) -> list[dict[str, Any]]:
         """The last outcomes, the newest first."""
@@ -82,6 +125,10 @@ class Journal:
             {"phase": phase, "p50": _rank(column, 0.5), "p99": _rank(column, 0.99), "of": len(column)}
             for phase, column in zip(PHASES, columns, strict=False)
         ]
+
+
+def nothing() -> None:
+    """Do nothing: what follows where no trace is wanted."""
 
 
 def _rank(values: Sequence[float], share: float) -> float:

@@ -10,7 +10,8 @@ GOOD = f"00-{TRACE}-b7ad6b7169203331-01"
 
 def test_a_trace_context_is_read() -> None:
     assert read_traceparent({"traceparent": GOOD}) == GOOD
-    assert trace_id({"traceparent": GOOD}) == TRACE
+    assert trace_id(GOOD) == TRACE
+    assert trace_id(None) is None
 
 
 @pytest.mark.parametrize(
@@ -31,4 +32,3 @@ def test_a_trace_context_is_read() -> None:
 )
 def test_anything_else_is_no_trace_context(value: object) -> None:
     assert read_traceparent({"traceparent": value}) is None
-    assert trace_id({"traceparent": value}) is None

@@ -72,7 +72,7 @@ class Journey:
     attempts: int = 0
     lookups: int = 0
     redelivered: bool = False
-    trace_id: str | None = None
+    traceparent: str | None = None
 
     def latency(self, now_s: float) -> dict[str, float]:
         """Phases in milliseconds, as the outcome shows them."""

@@ -19,7 +19,6 @@ def read_traceparent(headers: Mapping[str, Any]) -> str | None:
     return value if isinstance(value, str) and _FORM.fullmatch(value) else None
 
 
-def trace_id(headers: Mapping[str, Any]) -> str | None:
-    """Return the trace a message belongs to."""
-    value = read_traceparent(headers)
-    return value.split("-")[1] if value else None
+def trace_id(traceparent: str | None) -> str | None:
+    """Return the trace that a trace context names."""
+    return traceparent.split("-")[1] if traceparent else None
