@@ -40,8 +40,8 @@ class Threshold:
 
     def restore(self) -> None:
         """Write what the settings say."""
+        log.warning("log level changed: back to what is set", least=logging.getLevelName(self._set).lower())
         self._now = self._set
-        log.warning("log level changed: back to what is set", level=logging.getLevelName(self._set).lower())
 
     def follow_signals(self, loop: asyncio.AbstractEventLoop) -> None:
         """Let SIGUSR1 and SIGUSR2 change the level."""
