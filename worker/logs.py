@@ -59,7 +59,7 @@ def configure_logging(level: str, form: LogFormat) -> Threshold:
             structlog.contextvars.merge_contextvars,
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
-            *(_json() if as_json else [structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())]),
+            *(_json() if as_json else [_console()]),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(logging.DEBUG),
         logger_factory=structlog.BytesLoggerFactory(sys.stderr.buffer)
@@ -72,6 +72,12 @@ def configure_logging(level: str, form: LogFormat) -> Threshold:
     for name in ("aiormq", "aio_pika", "asyncio"):
         logging.getLogger(name).setLevel(logging.CRITICAL)
     return threshold
+
+
+def _console() -> structlog.dev.ConsoleRenderer:
+    # Plain tracebacks: the default ones show the variables of each frame, keys and signed URLs among them.
+    plain = structlog.dev.plain_traceback
+    return structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), exception_formatter=plain)
 
 
 def _json() -> list[Any]:

@@ -12,6 +12,8 @@ from worker.cli import Exit
 from worker.settings import Settings
 
 COMMANDS = ("worker", "topology", "sandbox", "signal", "outcomes", "demo", "explain", "schema")
+NOBODY = "--worker", "http://127.0.0.1:9"
+"""Not the worker that may run on this host: nobody listens on the discard port."""
 KEY = "k" * 64
 SECRET = "s" * 64
 ACCOUNTS = f"""
@@ -103,7 +105,7 @@ def test_a_broker_that_does_not_answer_ends_with_its_own_exit_code_and_advice(co
 
 
 def test_accounts_are_listed_as_json_without_their_keys(accounts: Path) -> None:
-    done = beeline("account", "list", "--accounts", str(accounts), "--json")
+    done = beeline("account", "list", "--accounts", str(accounts), *NOBODY, "--json")
     assert done.exit_code == Exit.DONE
     good, odd = map(json.loads, done.output.splitlines())
     assert (good["name"], good["venue"], good["state"]) == ("main", "binance", "usable")
@@ -118,7 +120,7 @@ def test_accounts_are_listed_as_a_table_on_a_terminal(
     accounts: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("worker.commands.account.wants_json", lambda *, asked: asked)
-    lines = beeline("account", "list", "--accounts", str(accounts)).output.splitlines()
+    lines = beeline("account", "list", "--accounts", str(accounts), *NOBODY).output.splitlines()
     assert lines[0].split() == [
         "account",
         "venue",
