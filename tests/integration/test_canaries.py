@@ -42,6 +42,8 @@ CANARIES = {
     "private key": PEM.splitlines()[1],
     "password of the broker": PASSWORD,
 }
+CUT = 24
+"""So much of a canary, from either end, is a leak: what shows text may cut it to the width of a terminal."""
 SIGNATURE = re.compile(r"signature(=|%3D|['\": ]+)[0-9A-Za-z+/%]{32,}", re.IGNORECASE)
 LANES = (
     ("BTC/USDT", "0.001"),
@@ -68,18 +70,17 @@ FAULTS: tuple[dict[str, Any], ...] = (
 )
 
 
+def forms_of(part: str) -> tuple[str, ...]:
+    """Write text in every way that it may travel in."""
+    return part, quote(part, safe=""), base64.b64encode(part.encode()).decode(), part.encode().hex()
+
+
 def leaks(said: dict[str, str]) -> set[tuple[str, str]]:
-    """Find canaries, in every form that text can take on its way, and signatures; by where they were found."""
+    """Find canaries, also cut ones, in every form that text can take, and signatures; by where they were found."""
     found = set()
     for place, text in said.items():
         for name, canary in CANARIES.items():
-            forms = (
-                canary,
-                quote(canary, safe=""),
-                base64.b64encode(canary.encode()).decode(),
-                canary.encode().hex(),
-            )
-            if any(form in text for form in forms):
+            if any(form in text for part in (canary[:CUT], canary[-CUT:]) for form in forms_of(part)):
                 found.add((place, name))
         if SIGNATURE.search(text):
             found.add((place, "signature"))
