@@ -181,6 +181,15 @@ class Gateway:
         if error is not None and error.entry.retry is Retry.AFTER_RESYNC:
             self.clock.refused()
         venue_ms = (self._time.monotonic() - sent_s) * 1000
+        log.debug(
+            "request answered",
+            venue=self.adapter.name,
+            method=call.method,
+            path=call.path,
+            answer=answer.status if isinstance(answer, Reply) else answer.kind.value,
+            code=error.code if error else None,
+            venue_ms=round(venue_ms, 1),
+        )
         return Exchange(
             answer=answer,
             stamped_ms=stamped_ms,

@@ -17,8 +17,11 @@ async def test_sigusr1_shows_everything_and_sigusr2_goes_back(rig: Rig) -> None:
     worker.send(signal.SIGUSR2)
     restored = await worker.until("log level changed: back to what is set")
     assert restored["least"] == "error"
+    requests = len(worker.said("request answered"))
+    assert requests > 0
     await rig.place()
     worker.send(signal.SIGTERM)
     assert await worker.ended() == 0
     assert [line["signal_id"] for line in worker.said("signal settled")] == [shown["signal_id"]]
     assert not worker.said("drained")
+    assert len(worker.said("request answered")) == requests
