@@ -11,6 +11,7 @@ from enum import StrEnum
 from typing import Final, TypeVar
 
 from adapters.sandbox.book import Market
+from adapters.sandbox.config import SymbolConfig
 from adapters.sandbox.model import FuturesType, NewOrder, OrderType, Side, TimeInForce
 from adapters.sandbox.venue import Call, Endpoint, VenueError, check_timing
 from adapters.sandbox.wire import WireParameters
@@ -63,15 +64,15 @@ _NEEDED: Final[Mapping[OrderType, tuple[str, ...]]] = {
     OrderType.LIMIT: ("timeInForce", "quantity", "price"),
     OrderType.MARKET: (),
     OrderType.LIMIT_MAKER: ("quantity", "price"),
-    OrderType.STOP_LOSS: ("quantity", "stopPrice"),
-    OrderType.TAKE_PROFIT: ("quantity", "stopPrice"),
-    OrderType.STOP_LOSS_LIMIT: ("timeInForce", "quantity", "price", "stopPrice"),
-    OrderType.TAKE_PROFIT_LIMIT: ("timeInForce", "quantity", "price", "stopPrice"),
+    OrderType.STOP_LOSS: ("quantity",),
+    OrderType.TAKE_PROFIT: ("quantity",),
+    OrderType.STOP_LOSS_LIMIT: ("timeInForce", "quantity", "price"),
+    OrderType.TAKE_PROFIT_LIMIT: ("timeInForce", "quantity", "price"),
 }
 _FORBIDDEN: Final[Mapping[OrderType, tuple[str, ...]]] = {
-    OrderType.LIMIT: ("quoteOrderQty", "stopPrice"),
-    OrderType.MARKET: ("timeInForce", "price", "stopPrice"),
-    OrderType.LIMIT_MAKER: ("timeInForce", "quoteOrderQty", "stopPrice"),
+    OrderType.LIMIT: ("quoteOrderQty", "stopPrice", "trailingDelta"),
+    OrderType.MARKET: ("timeInForce", "price", "stopPrice", "trailingDelta"),
+    OrderType.LIMIT_MAKER: ("timeInForce", "quoteOrderQty", "stopPrice", "trailingDelta"),
     OrderType.STOP_LOSS: ("timeInForce", "price", "quoteOrderQty"),
     OrderType.TAKE_PROFIT: ("timeInForce", "price", "quoteOrderQty"),
     OrderType.STOP_LOSS_LIMIT: ("quoteOrderQty",),
@@ -145,7 +146,7 @@ def read_order(call: Call, markets: Mapping[str, Market], auto_id: str) -> NewOr
         for name in ("quantity", "quoteOrderQty", "price", "stopPrice")
         if name in values
     }
-    _check_options(values)
+    _check_options(values, markets[values["symbol"]].rules)
     return NewOrder(
         account=call.owner,
         dialect=call.dialect,
@@ -157,6 +158,7 @@ def read_order(call: Call, markets: Mapping[str, Market], auto_id: str) -> NewOr
         quote_quantity=numbers.get("quoteOrderQty"),
         price=numbers.get("price"),
         stop_price=numbers.get("stopPrice"),
+        trailing_delta=int(values["trailingDelta"]) if "trailingDelta" in values else None,
         time_in_force=time_in_force,
         extra={
             name: values[name]
@@ -189,19 +191,25 @@ def _check_needed(kind: OrderType, values: Mapping[str, str]) -> None:
     for name in _FORBIDDEN[kind]:
         if name in values:
             raise VenueError(400, -1106, f"Parameter '{name}' sent when not required.")
+    if kind.is_conditional:
+        _check_either("stopPrice", "trailingDelta", values)
     if kind is not OrderType.MARKET:
         return
     if "quantity" in values and "quoteOrderQty" in values:
         raise VenueError(400, -1106, "Parameter 'quoteOrderQty' sent when not required.")
-    if "quantity" not in values and "quoteOrderQty" not in values:
-        text = "Param 'quantity' or 'quoteOrderQty' must be sent, but both were empty/null!"
+    _check_either("quantity", "quoteOrderQty", values)
+
+
+def _check_either(first: str, second: str, values: Mapping[str, str]) -> None:
+    if first not in values and second not in values:
+        text = f"Param '{first}' or '{second}' must be sent, but both were empty/null!"
         raise VenueError(400, -1102, text)
 
 
-def _check_options(values: Mapping[str, str]) -> None:
+def _check_options(values: Mapping[str, str], rules: SymbolConfig) -> None:
     if "icebergQty" in values:
         raise VenueError(400, -2010, "Iceberg orders are not supported for this symbol.")
-    if "trailingDelta" in values:
+    if "trailingDelta" in values and not rules.lets_stops_trail:
         raise VenueError(400, -2010, "Trailing stop orders are not supported for this symbol.")
     if int(values.get("strategyType", "1000000")) < 1_000_000:
         raise VenueError(400, -1134, "strategyType was less than 1000000.")

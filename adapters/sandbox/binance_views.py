@@ -5,7 +5,7 @@ from decimal import Decimal
 from typing import Any, Final
 
 from adapters.sandbox.book import Market
-from adapters.sandbox.config import AccountConfig
+from adapters.sandbox.config import AccountConfig, SymbolConfig
 from adapters.sandbox.engine import Wallet
 from adapters.sandbox.filters import MAX_ALGO_ORDERS
 from adapters.sandbox.model import ZERO, Fill, Order, OrderType
@@ -123,7 +123,7 @@ def symbol(market: Market) -> dict[str, Any]:
         "otoAllowed": False,
         "opoAllowed": False,
         "quoteOrderQtyMarketAllowed": True,
-        "allowTrailingStop": False,
+        "allowTrailingStop": rules.lets_stops_trail,
         "cancelReplaceAllowed": False,
         "amendAllowed": False,
         "pegInstructionsAllowed": False,
@@ -234,6 +234,9 @@ def _extras(order: Order) -> dict[str, Any]:
     extras: dict[str, Any] = {}
     if order.spec.stop_price is not None:
         extras["stopPrice"] = eight(order.spec.stop_price)
+    if order.spec.trailing_delta is not None:
+        extras["trailingDelta"] = order.spec.trailing_delta
+        extras["trailingTime"] = -1 if order.trail is None else order.trail.since_ms
     for name in _OPTIONAL_NUMBERS:
         if name in order.spec.extra:
             extras[name] = int(order.spec.extra[name])
@@ -265,6 +268,7 @@ def _filters(market: Market) -> Iterable[dict[str, Any]]:
             "maxQty": eight(rules.market_max_quantity),
             "stepSize": eight(ZERO),
         },
+        *_trailing_filter(rules),
         {
             "filterType": "PERCENT_PRICE_BY_SIDE",
             "bidMultiplierUp": plain(rules.percent_price_up),
@@ -284,3 +288,16 @@ def _filters(market: Market) -> Iterable[dict[str, Any]]:
         {"filterType": "MAX_NUM_ORDERS", "maxNumOrders": rules.max_open_orders},
         {"filterType": "MAX_NUM_ALGO_ORDERS", "maxNumAlgoOrders": MAX_ALGO_ORDERS},
     ]
+
+
+def _trailing_filter(rules: SymbolConfig) -> Iterable[dict[str, Any]]:
+    """Return how far stops may trail: above the market or below it, in basis points."""
+    if not rules.lets_stops_trail:
+        return
+    yield {
+        "filterType": "TRAILING_DELTA",
+        "minTrailingAboveDelta": rules.trailing_above[0],
+        "maxTrailingAboveDelta": rules.trailing_above[1],
+        "minTrailingBelowDelta": rules.trailing_below[0],
+        "maxTrailingBelowDelta": rules.trailing_below[1],
+    }

@@ -40,6 +40,9 @@ class SymbolConfig:
     percent_price_up: Decimal = Decimal(5)
     percent_price_down: Decimal = Decimal("0.2")
     max_open_orders: int = 200
+    lets_stops_trail: bool = True
+    trailing_above: tuple[int, int] = (10, 2000)
+    trailing_below: tuple[int, int] = (10, 2000)
     depth_quote: Decimal = Decimal(5_000_000)
     levels: int = 1
 

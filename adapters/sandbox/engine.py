@@ -25,6 +25,7 @@ from adapters.sandbox.model import (
     Side,
     TimeInForce,
 )
+from adapters.sandbox.triggers import follow, is_triggered, reaches_stop
 
 _FEE_UNIT: Final = Decimal("0.00000001")
 _BNB_DISCOUNT: Final = Decimal("0.75")
@@ -34,14 +35,6 @@ _FIRST_ORDER_ID: Final = {
     Dialect.BINANCE_US: 3_200_000_001,
     Dialect.BITRUE: 454_000_000_000_000_001,
 }
-_RISING_TRIGGER: Final = frozenset(
-    {
-        (OrderType.STOP_LOSS, Side.BUY),
-        (OrderType.STOP_LOSS_LIMIT, Side.BUY),
-        (OrderType.TAKE_PROFIT, Side.SELL),
-        (OrderType.TAKE_PROFIT_LIMIT, Side.SELL),
-    }
-)
 _AT_MARKET: Final = {OrderType.STOP_LOSS, OrderType.TAKE_PROFIT, OrderType.MARKET}
 
 
@@ -117,7 +110,8 @@ class Engine:
         touched: list[Order] = []
         for order in self.ledger.all_open(symbol, SPOT):
             if not order.is_working:
-                if _is_triggered(order.spec, price):
+                follow(order, price, moment.venue_ms)
+                if is_triggered(order, price):
                     self._trigger(order, market, moment)
                     touched.append(order)
             elif order.spec.price and market.would_take(order.spec.side, order.spec.price):
@@ -262,12 +256,13 @@ class Engine:
         return rules.quote if spec.side is Side.BUY else rules.base
 
     def _place_conditional(self, spec: NewOrder, market: Market, moment: Moment) -> Order:
-        if _is_triggered(spec, market.price):
+        if reaches_stop(spec, market.price):
             raise EngineRefusalError(Refusal.WOULD_TRIGGER)
         quantity = spec.quantity or ZERO
         self._check_funds(spec, market, quantity, [])
         order = self._open(spec, quantity, moment)
         order.is_working = False
+        follow(order, market.price, moment.venue_ms)
         self._lock(order)
         return order
 
@@ -286,8 +281,3 @@ class Engine:
             self._close(order, OrderStatus.EXPIRED, moment.venue_ms, ExpiryReason.EXCHANGE)
             return
         self._fill_taker(order, market, matches, moment)
-
-
-def _is_triggered(spec: NewOrder, price: Decimal) -> bool:
-    stop = spec.stop_price or ZERO
-    return price >= stop if (spec.type, spec.side) in _RISING_TRIGGER else price <= stop

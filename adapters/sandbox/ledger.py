@@ -163,6 +163,7 @@ def describe(order: Order) -> dict[str, Any]:
         "quote_quantity": _optional(spec.quote_quantity),
         "price": _optional(spec.price),
         "stop_price": _optional(spec.stop_price),
+        "trailing_delta": spec.trailing_delta,
         "position_side": spec.position_side.value,
         "reduce_only": spec.is_reduce_only or spec.closes_position,
         "status": order.status.value,

@@ -193,6 +193,7 @@ class NewOrder:
     quote_quantity: Decimal | None = None
     price: Decimal | None = None
     stop_price: Decimal | None = None
+    trailing_delta: int | None = None
     time_in_force: TimeInForce = TimeInForce.GTC
     good_till_ms: int | None = None
     position_side: PositionSide = PositionSide.BOTH
@@ -232,6 +233,14 @@ class Trigger:
 
 
 @dataclass(slots=True, kw_only=True)
+class Trail:
+    """How a spot order follows the market since it was activated: the best price, and since when."""
+
+    best_price: Decimal
+    since_ms: int
+
+
+@dataclass(slots=True, kw_only=True)
 class Order:
     """An order that the matching engine took; the ledger keeps every one of them."""
 
@@ -249,6 +258,7 @@ class Order:
     expiry_reason: ExpiryReason | None = None
     reserved: Decimal = ZERO
     trigger: Trigger | None = None
+    trail: Trail | None = None
     fills: list[Fill] = field(default_factory=list)
 
     @property

@@ -279,6 +279,35 @@ async def test_a_conditional_order_waits_is_found_and_is_cancelled(
     assert found.report.state is OrderState.CANCELLED
 
 
+@pytest.mark.parametrize(
+    "over",
+    [
+        {"type": OrderType.TRAILING_STOP},
+        {"type": OrderType.STOP_LOSS},
+        {"type": OrderType.TAKE_PROFIT_LIMIT, "price": Decimal(66_000), "stop_price": Decimal(66_000)},
+    ],
+)
+@pytest.mark.parametrize("dialect", [Dialect.BINANCE, Dialect.BINANCE_US])
+async def test_a_spot_stop_that_trails_fills_once_the_market_has_come_back(
+    dialect: Dialect, over: dict[str, object]
+) -> None:
+    account = make_account("trail", dialect)
+    server = SandboxServer(default_config((account,)))
+    base_url = await server.start() + BASE_PATHS.get(dialect, "")
+    desk = Desk(get(dialect), make_signer(account.api_key, account.secret_key), base_url)
+    wanted = a_market_order(side=Side.SELL, trailing_delta=Decimal(100), **over)
+    order = desk.venue.prepare(wanted, await desk.rules(), Decimal(65_000))
+    assert isinstance(order, Order)
+    accepted(await desk.place(order))
+    for price, state in ((70_000, OrderState.OPEN), (69_300, OrderState.FILLED)):
+        server.exchange.set_price("BTCUSDT", Decimal(price), time.time_ns() // 1_000_000)
+        found = await desk.find(order)
+        assert isinstance(found, Found)
+        assert found.report.state is state
+    await desk.transport.close()
+    await server.stop()
+
+
 @pytest.mark.parametrize("key", [RSA, ED25519], ids=["RSA", "Ed25519"])
 @pytest.mark.parametrize("dialect", Dialect)
 async def test_a_key_pair_signs_what_the_venue_verifies(dialect: Dialect, key: Key) -> None:

@@ -15,6 +15,14 @@ SPOT_KINDS: list[tuple[str, str, float | None, dict[str, Any], str]] = [
     ("market", "sell", None, {"takeProfitPrice": 66000}, "TAKE_PROFIT"),
     ("limit", "sell", 66100, {"takeProfitPrice": 66000}, "TAKE_PROFIT_LIMIT"),
     ("limit", "buy", 60000, {"postOnly": True}, "LIMIT_MAKER"),
+    ("market", "sell", None, {"trailingPercent": 1, "stopLossOrTakeProfit": "stopLoss"}, "STOP_LOSS"),
+    (
+        "limit",
+        "buy",
+        65000,
+        {"trailingPercent": 0.5, "trailingTriggerPrice": 64000, "stopLossOrTakeProfit": "takeProfit"},
+        "TAKE_PROFIT_LIMIT",
+    ),
 ]
 
 

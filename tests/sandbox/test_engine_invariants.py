@@ -16,7 +16,7 @@ orders = st.fixed_dictionaries(
     {
         "side": st.sampled_from(["BUY", "SELL"]),
         "quantity": st.integers(1, 40).map(lambda units: str(Decimal(units) / 1000)),
-        "kind": st.sampled_from(["MARKET", "GTC", "IOC", "FOK", "LIMIT_MAKER", "STOP_LOSS_LIMIT"]),
+        "kind": st.sampled_from(["MARKET", "GTC", "IOC", "FOK", "LIMIT_MAKER", "STOP_LOSS_LIMIT", "TRAIL"]),
         "price": prices,
         "stop": prices,
     }
@@ -37,6 +37,8 @@ def parameters(order: dict[str, Any]) -> dict[str, str]:
     common = {"side": order["side"], "quantity": order["quantity"]}
     if kind == "MARKET":
         return common | {"type": kind}
+    if kind == "TRAIL":
+        return common | {"type": "STOP_LOSS", "trailingDelta": "500"}
     if kind == "LIMIT_MAKER":
         return common | {"type": kind, "price": order["price"]}
     if kind == "STOP_LOSS_LIMIT":

@@ -106,7 +106,7 @@ async def test_an_order_the_venue_refuses_is_rejected_with_its_words(account: st
     [
         (a_signal(symbol="NOPE/USDT"), "unknown_symbol"),
         (a_signal(account="nobody"), "unknown_account"),
-        (a_signal(type="trailing_stop", trailing_delta="100"), "unsupported_order_type"),
+        (a_signal(account="bit", type="trailing_stop", trailing_delta="100"), "unsupported_order_type"),
         (a_limit(account="bit", time_in_force="ioc"), "unsupported_time_in_force"),
         (a_signal(reduce_only=True), "unsupported_option"),
     ],
