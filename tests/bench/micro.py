@@ -1,15 +1,20 @@
 """Single steps of an order, each in microseconds: the best of several runs, in this process and without I/O."""
 
+import atexit
+import os
 import timeit
 import tracemalloc
 from collections.abc import Callable, Sequence
+from contextlib import redirect_stderr
 from dataclasses import replace
 from decimal import Decimal
+from itertools import count
+from pathlib import Path
 
 import orjson
 
 from adapters.http import Transport
-from adapters.model import Accepted, LimitKind, Order, OrderType, RateLimit, Reply, Side
+from adapters.model import Accepted, LimitKind, Order, OrderType, RateLimit, Reply, Side, SymbolRules
 from adapters.signing import make_signer
 from adapters.venues import discover
 from worker.clock_sync import SystemClock, VenueClock
@@ -19,6 +24,9 @@ from worker.core.outcome import Journey, Outcome, Subject, build_outcome, client
 from worker.core.signals import read_signal
 from worker.core.token_bucket import BudgetSet, Reservation, cancel, claim_at_once, release, reserve
 from worker.core.windows import Rank
+from worker.journal import Journal
+from worker.logs import configure_logging
+from worker.telemetry import Telemetry
 
 REPEAT = 7
 MANY = 100_000
@@ -40,6 +48,11 @@ LIMITS = (
     RateLimit(kind=LimitKind.RAW_REQUESTS, interval_s=300, limit=1_000_000_000),
     RateLimit(kind=LimitKind.ORDERS, interval_s=10, limit=1_000_000_000),
     RateLimit(kind=LimitKind.ORDERS, interval_s=86400, limit=1_000_000_000),
+)
+REFUSAL = Reply(
+    status=400,
+    headers={"content-type": "application/json"},
+    body=b'{"code":-2010,"msg":"Account has insufficient balance for requested action."}',
 )
 
 
@@ -95,15 +108,54 @@ def steps() -> dict[str, Callable[[], object]]:
         )
 
     build = _outcome_builder()
+    numbers, rules = count(), _rules()
     return {
         "decode signal": lambda: read_signal(BODY, "bench-0"),
+        "client order id": lambda: client_order_id("bench-0", f"signal-{next(numbers)}"),
+        "check order": lambda: adapter.prepare(order, rules, None),
         **reservations(),
         "stamp": stamp,
         "encode placement": lambda: adapter.place(order),
         "sign (encode + HMAC)": sign,
         "read reply": lambda: adapter.read_placement(order, reply),
+        "classify error reply": lambda: adapter.error(REFUSAL),
         "build outcome": lambda: build("signal-000001"),
+        **telling(build),
     }
+
+
+def telling(build: Callable[[str], Outcome]) -> dict[str, Callable[[], object]]:
+    """What is told of a settled signal, as the worker writes it to a pipe."""
+    outcome, subject, journey = build("signal-000001"), _subject(an_order()), _journey()
+    telemetry = Telemetry(lambda _: True)
+    journal = Journal(telemetry, SystemClock())
+    nowhere = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115 - the log writes to it until the process ends
+    atexit.register(nowhere.close)
+    with redirect_stderr(nowhere):
+        configure_logging("info", "json")
+    return {
+        "metrics": lambda: telemetry.settled(outcome, subject, journey, 0.01),
+        "metrics + log line": lambda: journal.settled(outcome, subject, journey),
+    }
+
+
+def _rules() -> SymbolRules:
+    return SymbolRules(
+        symbol="BTCUSDT",
+        base="BTC",
+        quote="USDT",
+        is_trading=True,
+        order_types=frozenset(OrderType),
+        base_precision=8,
+        quote_precision=8,
+        min_price=Decimal("0.01"),
+        max_price=Decimal(1_000_000),
+        tick_size=Decimal("0.01"),
+        min_quantity=Decimal("0.00001"),
+        max_quantity=Decimal(9_000),
+        step_size=Decimal("0.00001"),
+        min_notional=Decimal(5),
+    )
 
 
 def reservations() -> dict[str, Callable[[], object]]:
@@ -162,14 +214,12 @@ def _a_clock() -> VenueClock:
     return clock
 
 
-def _outcome_builder() -> Callable[[str], Outcome]:
-    """Everything that is known when a signal settles, ready to be written."""
-    order = an_order()
-    verdict = discover()["binance"].read_placement(order, a_reply(order))
-    assert isinstance(verdict, Accepted)
-    settlement = settle_placement(verdict.report, order)
-    journey = Journey(received_s=1.0, attempts=1, venue_ms=8.1234, queued_ms=1.2345)
-    subject = Subject(
+def _journey() -> Journey:
+    return Journey(received_s=1.0, attempts=1, venue_ms=8.1234, queued_ms=1.2345)
+
+
+def _subject(order: Order) -> Subject:
+    return Subject(
         signal_id="signal-000001",
         account="bench-0",
         venue="binance",
@@ -178,6 +228,15 @@ def _outcome_builder() -> Callable[[str], Outcome]:
         content_hash="0" * 32,
         client_order_id=order.client_order_id,
     )
+
+
+def _outcome_builder() -> Callable[[str], Outcome]:
+    """Everything that is known when a signal settles, ready to be written."""
+    order = an_order()
+    verdict = discover()["binance"].read_placement(order, a_reply(order))
+    assert isinstance(verdict, Accepted)
+    settlement = settle_placement(verdict.report, order)
+    journey, subject = _journey(), _subject(order)
 
     def build(signal_id: str) -> Outcome:
         return build_outcome(
