@@ -80,7 +80,7 @@ simulate: $(READY) ## Play the whole pool in virtual time, seed by seed (SEEDS=2
 	$(BIN)/python -m tests.simulation --seeds $(SEEDS) $(ARGS)
 
 .PHONY: bench
-bench: $(READY) ## Measure orders per second beside a hand-written loop
+bench: $(READY) ## Measure what an order costs, beside loops written by hand and with libraries (ARGS="--only saturation")
 	deploy/broker.sh install
 	$(BIN)/python -m tests.bench $(ARGS)
 

@@ -1,137 +1,121 @@
-"""`make bench`: what an order costs one worker, beside a loop written by hand, in one run.
+"""`make bench`: what an order costs a worker, beside loops written by hand and with libraries, in one run.
 
 Uses the broker in `BEELINE_AMQP_URL`, or else a private RabbitMQ node that is gone afterwards. Results are printed and
-saved as JSON under `build/bench/`. With `--profile` it runs one worker under cProfile instead and writes its top
-functions.
+saved as JSON under `build/bench/`. With `--profile` it samples where the CPU time of one worker
+goes instead.
 """
 
 import argparse
 import asyncio
 import os
-import pstats
+import signal
 import sys
-from collections.abc import Callable, Iterator
+import time
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from functools import partial
-from io import StringIO
+from dataclasses import replace
 from pathlib import Path
+from types import FrameType
+from typing import Any
 
+import psutil
 import uvloop
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from tests.bench import micro
+from tests.bench import memory, micro, saturation
+from tests.bench.bench import FULL, SHORT, Bench, Display, Scale
 from tests.bench.broker import server_version
-from tests.bench.report import as_document, describe_machine, save, show
-from tests.bench.rounds import (
-    Load,
-    MemoryCurve,
-    Round,
-    Stage,
-    alternate,
-    beeline,
-    play,
-    stage_at,
-    watch_memory,
-)
+from tests.bench.profiling import profile
+from tests.bench.report import describe_machine, save, show
+from tests.bench.stage import stage_at
 from tests.integration.rabbitmq_node import RabbitNode
 
-MEMORY_S = 5
-PROFILE_LINES = 45
 LOGS = "logs"
+WIDTH = 170
+PARTS = {"saturation": saturation.measure, "memory": memory.measure, "micro": micro.measure}
 
 
-def read_options(arguments: list[str] | None = None) -> argparse.Namespace:
+def read_options(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
-    parser.add_argument("--signals", type=int, default=5_000, help="measured signals of a round")
-    parser.add_argument("--warm-up", type=int, default=500, help="signals before that do not count")
-    parser.add_argument("--rounds", type=int, default=3, help="rounds of each contender; the best one counts")
-    parser.add_argument(
-        "--memory", type=int, default=50_000, help="signals of the memory run; 0 leaves it out"
-    )
+    parser.add_argument("--only", type=_parts, default=list(PARTS), metavar="PART,…", help=", ".join(PARTS))
+    parser.add_argument("--short", action="store_true", help="a form that shows that everything runs")
+    parser.add_argument("--signals", type=int, help="measured signals of a round")
+    parser.add_argument("--rounds", type=int, help="rounds of each contender; the best one counts")
+    parser.add_argument("--accounts", type=_counts, metavar="N,…", help="numbers of accounts to measure with")
     parser.add_argument("--output", type=Path, default=Path("build/bench"), help="folder for results")
     parser.add_argument("--profile", action="store_true", help="profile one worker instead")
     return parser.parse_args(arguments)
 
 
+def _parts(text: str) -> list[str]:
+    chosen = text.split(",")
+    unknown = set(chosen) - set(PARTS)
+    if unknown:
+        raise argparse.ArgumentTypeError(f"no such part: {', '.join(unknown)}; there are {', '.join(PARTS)}")
+    return [name for name in PARTS if name in chosen]
+
+
+def _counts(text: str) -> tuple[int, ...]:
+    return tuple(int(number) for number in text.split(","))
+
+
+def scale_of(options: argparse.Namespace) -> Scale:
+    scale = SHORT if options.short else FULL
+    given = {
+        name: value
+        for name in ("signals", "rounds", "accounts")
+        if (value := getattr(options, name)) is not None
+    }
+    return replace(scale, **given)
+
+
 @contextmanager
-def broker() -> Iterator[str]:
-    """The broker that was given, or a private node."""
+def broker() -> Iterator[tuple[str, psutil.Process | None]]:
+    """The broker that was given, or a private node with its process."""
     given = os.environ.get("BEELINE_AMQP_URL")
     if given:
-        yield given
+        yield given, None
     else:
         with RabbitNode() as node:
-            yield node.url
+            yield node.url, psutil.Process(node.pid)
 
 
-class Display:
-    """The progress of a run, one line for each stretch of work."""
-
-    def __init__(self, progress: Progress) -> None:
-        self._progress = progress
-        self._lines: dict[str, TaskID] = {}
-
-    def tell(self, name: str, what: str, done: int, total: int) -> None:
-        if name not in self._lines:
-            self._lines[name] = self._progress.add_task(name, total=total)
-        finished = what == "finishing" and done >= total
-        label = name if finished else f"{name} ({what})"
-        self._progress.update(self._lines[name], completed=done, total=total, description=label)
-
-    def line(self, name: str) -> Callable[[str, int, int], None]:
-        return partial(self.tell, name)
-
-
-async def run(options: argparse.Namespace, amqp_url: str, console: Console) -> None:
-    load = Load(warm_up=options.warm_up, measured=options.signals, tail=max(20, options.signals // 25))
-    machine = describe_machine(await server_version(amqp_url))
+async def run(
+    options: argparse.Namespace, amqp_url: str, process: psutil.Process | None, console: Console
+) -> None:
+    scale, logs = scale_of(options), options.output / LOGS
+    document: dict[str, Any] = {"machine": describe_machine(await server_version(amqp_url)), "seconds": {}}
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, console=console) as bar:
-        display = Display(bar)
-        async with stage_at(amqp_url, options.output / LOGS) as stage:
+        async with stage_at(amqp_url, process, accounts=scale.most_accounts, logs=logs) as stage:
+            bench = Bench(scale=scale, stage=stage, output=options.output, line=Display(bar).line)
             if options.profile:
-                await profile(stage, load, options.output, display, console)
+                await profile(bench, console)
                 return
-            rounds = await alternate(stage, load, options.rounds, display.line)
-            curve = await _memory(stage, options.memory, display)
-        document = _finish(machine, rounds, curve)
+            for part in options.only:
+                began_s = time.monotonic()
+                document[part] = await PARTS[part](bench)
+                document["seconds"][part] = round(time.monotonic() - began_s, 1)
     show(document, console)
     console.print(f"\nsaved to {save(document, options.output)}", highlight=False)
 
 
-async def _memory(stage: Stage, total: int, display: Display) -> MemoryCurve | None:
-    if not total:
-        return None
-    contender = beeline(stage, "memory", memory_s=MEMORY_S)
-    return await watch_memory(stage, contender, total=total, on_progress=display.line("memory"))
-
-
-def _finish(machine: dict[str, object], rounds: list[Round], curve: MemoryCurve | None) -> dict[str, object]:
-    steps = {name: micro.microseconds(step) for name, step in micro.steps().items()}
-    return as_document(machine, rounds, curve, steps, micro.remembered_outcome_bytes())
-
-
-async def profile(stage: Stage, load: Load, output: Path, display: Display, console: Console) -> None:
-    """Run one worker under cProfile; its figures are distorted, the order of its functions is what counts."""
-    raw = output / "profile.pstats"
-    contender = beeline(stage, "profile", python=("-m", "cProfile", "-o", str(raw.resolve())))
-    result = await play(stage, contender, load, display.line("profile"))
-    text = StringIO()
-    for order in ("tottime", "cumtime"):
-        pstats.Stats(str(raw), stream=text).sort_stats(order).print_stats(PROFILE_LINES)
-    (output / "profile.txt").write_text(text.getvalue(), encoding="utf-8")
-    console.print(f"{result.cpu_us_per_order:.0f} µs/order under the profiler")
-    console.print(f"top functions in {output / 'profile.txt'}, all of them in {raw}", highlight=False)
+def _interrupt(_number: int, _frame: FrameType | None) -> None:
+    raise KeyboardInterrupt
 
 
 def main() -> int:
     options = read_options()
     (options.output / LOGS).mkdir(parents=True, exist_ok=True)
-    console = Console()
+    signal.signal(signal.SIGTERM, _interrupt)
+    console = Console() if sys.stdout.isatty() else Console(width=WIDTH)
     try:
-        with broker() as amqp_url, asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            runner.run(run(options, amqp_url, console))
+        with (
+            broker() as (amqp_url, process),
+            asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner,
+        ):
+            runner.run(run(options, amqp_url, process, console))
     except KeyboardInterrupt:
         return 130
     return 0

@@ -41,11 +41,11 @@ class Queues(Protocol):
 
 
 class BeelineQueues:
-    """The topology that Beeline declares: 32 shards."""
+    """The topology that Beeline declares."""
 
-    def __init__(self, amqp_url: str, namespace: str, accounts: Sequence[str]) -> None:
+    def __init__(self, amqp_url: str, namespace: str, accounts: Sequence[str], *, shards: int) -> None:
         self._amqp_url, self._accounts = amqp_url, accounts
-        self.names = Names(namespace=namespace)
+        self.names = Names(namespace=namespace, shards=shards)
         self.outcomes = self.names.outcomes
 
     async def declare(self) -> None:
@@ -53,7 +53,7 @@ class BeelineQueues:
         try:
             await declare(link, self.names)
             shards = [(account, self.names.shard_of(account)) for account in self._accounts]
-            await bind_accounts(link, self.names, shards)
+            await bind_accounts(link, self.names, shards, known=frozenset(shards))
         finally:
             await link.close()
 

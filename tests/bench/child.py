@@ -30,8 +30,7 @@ class Child:
     def cpu_s(self) -> float:
         """CPU time of all its threads so far, user and system."""
         self.check()
-        times = self.usage.cpu_times()
-        return times.user + times.system
+        return cpu_s(self.usage)
 
     def rss_mb(self) -> float:
         self.check()
@@ -50,6 +49,17 @@ class Child:
             await self.process.wait()
             self.check()
         return line.decode().strip()
+
+
+def cpu_s(process: psutil.Process) -> float:
+    """CPU time of a process so far, user and system, all its threads."""
+    times = process.cpu_times()
+    return times.user + times.system
+
+
+def tree_cpu_s(process: psutil.Process) -> float:
+    """CPU time of a process and of those it has started."""
+    return cpu_s(process) + sum(cpu_s(started) for started in process.children(recursive=True))
 
 
 @asynccontextmanager

@@ -17,6 +17,7 @@ from adapters.http import Transport
 from adapters.model import Accepted, LimitKind, Order, OrderType, RateLimit, Reply, Side, SymbolRules
 from adapters.signing import make_signer
 from adapters.venues import discover
+from tests.bench.bench import Bench
 from worker.clock_sync import SystemClock, VenueClock
 from worker.core.clock_offset import Probe, stamp_ms
 from worker.core.memory import ShardMemory
@@ -250,6 +251,10 @@ def _outcome_builder() -> Callable[[str], Outcome]:
         )
 
     return build
+
+
+async def measure(_bench: Bench) -> dict[str, float]:
+    return {name: round(microseconds(step), 2) for name, step in steps().items()}
 
 
 def microseconds(step: Callable[[], object]) -> float:

@@ -18,12 +18,10 @@ pytestmark = [
     ),
 ]
 
-SMALL = ("--signals", "200", "--warm-up", "50", "--rounds", "1", "--memory", "300")
 
-
-async def test_a_small_bench_measures_both_contenders_and_saves_its_results(tmp_path: Path) -> None:
+async def test_the_short_form_measures_every_part_and_saves_its_results(tmp_path: Path) -> None:
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "tests.bench", *SMALL, "--output", str(tmp_path)),
+        *(sys.executable, "-m", "tests.bench", "--short", "--output", str(tmp_path)),
         cwd=ROOT,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,
@@ -31,7 +29,8 @@ async def test_a_small_bench_measures_both_contenders_and_saves_its_results(tmp_
     said, _ = await process.communicate()
     assert process.returncode == 0, said.decode()[-3000:]
     results = orjson.loads((tmp_path / "latest.json").read_bytes())
-    assert {played["contender"] for played in results["rounds"]} == {"beeline", "naive"}
-    assert results["cpu_ratio"] > 0
+    played = {row["contender"] for row in results["saturation"]["rounds"]}
+    assert played == {"beeline", "naive", "ccxt", "python-binance"}
+    assert all(row["beeline_over_it"] > 0 for row in results["saturation"]["cpu_ratios"])
     assert results["memory"]["samples"][-1][0] >= 300
-    assert all(value > 0 for value in results["micro_us"].values())
+    assert all(value > 0 for value in results["micro"].values())

@@ -1,0 +1,74 @@
+"""What every part of the bench is given: how large its work is, where it is done, and whom to tell how far it is."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from rich.progress import Progress as ProgressBar
+from rich.progress import TaskID
+
+from tests.bench.rounds import Progress
+from tests.bench.stage import Stage
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scale:
+    """How much work each part does."""
+
+    signals: int
+    warm_up: int
+    rounds: int
+    accounts: tuple[int, ...]
+    compared_at: int
+    memory_signals: int
+
+    @property
+    def most_accounts(self) -> int:
+        return max(*self.accounts, self.compared_at)
+
+
+FULL = Scale(
+    signals=3_000,
+    warm_up=300,
+    rounds=3,
+    accounts=(1, 10, 100, 1_000),
+    compared_at=10,
+    memory_signals=50_000,
+)
+SHORT = Scale(
+    signals=200,
+    warm_up=50,
+    rounds=1,
+    accounts=(2, 4),
+    compared_at=4,
+    memory_signals=300,
+)
+
+
+class Display:
+    """The progress of a run, one line for each stretch of work."""
+
+    def __init__(self, bar: ProgressBar) -> None:
+        self._bar = bar
+        self._lines: dict[str, TaskID] = {}
+
+    def tell(self, name: str, what: str, done: int, total: int) -> None:
+        if name not in self._lines:
+            self._lines[name] = self._bar.add_task(name, total=total)
+        finished = what == "finishing" and done >= total
+        label = name if finished else f"{name} ({what})"
+        self._bar.update(self._lines[name], completed=done, total=total, description=label)
+
+    def line(self, name: str) -> Progress:
+        return partial(self.tell, name)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bench:
+    """The surroundings of a part."""
+
+    scale: Scale
+    stage: Stage
+    output: Path
+    line: Callable[[str], Progress]
