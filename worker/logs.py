@@ -7,11 +7,14 @@ import asyncio
 import logging
 import signal
 import sys
-from collections.abc import Mapping, MutableMapping
+from collections.abc import MutableMapping
+from time import time_ns
 from typing import Any, Final, Literal
 
 import orjson
 import structlog
+
+from worker.core.instants import second_in_utc
 
 LogFormat = Literal["auto", "json", "console"]
 Event = MutableMapping[str, Any]
@@ -22,26 +25,31 @@ log = structlog.get_logger("beeline.logs")
 
 
 class Threshold:
-    """The least severe level that is written."""
+    """The least severe level that is written.
+
+    A logger in use keeps its class, so the methods of the class are exchanged when the level moves. What is below the
+    level calls a method that does nothing: a debug line for each request costs next to nothing while nobody wants it.
+    """
 
     def __init__(self, level: str) -> None:
-        self._set = self._now = LEVELS[level.upper()]
+        self._set = LEVELS[level.upper()]
+        self.logger_class = type("Logger", (structlog.make_filtering_bound_logger(logging.DEBUG),), {})
+        self._move(self._set)
 
-    def __call__(self, _logger: object, method: str, event: Event) -> Event:
-        """Drop what is below, as a processor of structlog."""
-        if LEVELS[method.upper()] < self._now:
-            raise structlog.DropEvent
-        return event
+    def _move(self, level: int) -> None:
+        methods = structlog.make_filtering_bound_logger(level)
+        for name in ("debug", "info", "warning", "error", "critical"):
+            setattr(self.logger_class, name, getattr(methods, name))
 
     def show_everything(self) -> None:
         """Write debug lines too, until `restore`."""
-        self._now = logging.DEBUG
+        self._move(logging.DEBUG)
         log.warning("log level changed: everything is shown, SIGUSR2 goes back")
 
     def restore(self) -> None:
         """Write what the settings say."""
         log.warning("log level changed: back to what is set", least=logging.getLevelName(self._set).lower())
-        self._now = self._set
+        self._move(self._set)
 
     def follow_signals(self, loop: asyncio.AbstractEventLoop) -> None:
         """Let SIGUSR1 and SIGUSR2 change the level."""
@@ -54,14 +62,8 @@ def configure_logging(level: str, form: LogFormat) -> Threshold:
     threshold = Threshold(level)
     as_json = form == "json" or (form == "auto" and not sys.stderr.isatty())
     structlog.configure(
-        processors=[
-            threshold,
-            structlog.contextvars.merge_contextvars,
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso", utc=True),
-            *(_json() if as_json else [_console()]),
-        ],
-        wrapper_class=structlog.make_filtering_bound_logger(logging.DEBUG),
+        processors=[_to_json] if as_json else _for_people(),
+        wrapper_class=threshold.logger_class,
         logger_factory=structlog.BytesLoggerFactory(sys.stderr.buffer)
         if as_json
         else structlog.PrintLoggerFactory(sys.stderr),
@@ -74,15 +76,21 @@ def configure_logging(level: str, form: LogFormat) -> Threshold:
     return threshold
 
 
-def _console() -> structlog.dev.ConsoleRenderer:
+def _to_json(logger: object, method: str, event: Event) -> bytes:
+    """Make a line in one step, which costs half of what a chain of processors does."""
+    event["level"] = method
+    seconds, nanoseconds = divmod(time_ns(), 1_000_000_000)
+    event["timestamp"] = f"{second_in_utc(seconds)}.{nanoseconds // 1000:06d}Z"
+    if "exc_info" in event:
+        event = structlog.processors.format_exc_info(logger, method, event)
+    return orjson.dumps(event, default=str)
+
+
+def _for_people() -> list[Any]:
     # Plain tracebacks: the default ones show the variables of each frame, keys and signed URLs among them.
     plain = structlog.dev.plain_traceback
-    return structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), exception_formatter=plain)
-
-
-def _json() -> list[Any]:
-    return [structlog.processors.format_exc_info, structlog.processors.JSONRenderer(_dumps)]
-
-
-def _dumps(event: Mapping[str, Any], **_: object) -> bytes:
-    return orjson.dumps(event, default=str)
+    return [
+        structlog.processors.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), exception_formatter=plain),
+    ]

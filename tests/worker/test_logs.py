@@ -2,7 +2,9 @@
 
 import io
 import json
+import re
 from contextlib import redirect_stderr
+from datetime import UTC, datetime
 
 import pytest
 import structlog
@@ -54,6 +56,15 @@ def test_lines_on_a_pipe_are_json(pipe: Pipe) -> None:
     first = json.loads(pipe.lines()[0])
     assert first.keys() == {"event", "level", "timestamp", "number"}
     assert (first["event"], first["level"], first["number"]) == ("a line of info", "info", 1)
+
+
+def test_a_line_tells_the_time_in_utc_to_the_microsecond(pipe: Pipe) -> None:
+    logging_to(pipe, "info")
+    before = datetime.now(UTC)
+    say_everything()
+    stamped = json.loads(pipe.lines()[0])["timestamp"]
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z", stamped)
+    assert before <= datetime.fromisoformat(stamped) <= datetime.now(UTC)
 
 
 def test_lines_on_a_terminal_are_for_people() -> None:

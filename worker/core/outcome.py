@@ -7,7 +7,6 @@ is answered with.
 
 from base64 import b32encode
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
 from decimal import Decimal
 from enum import StrEnum
 from functools import lru_cache
@@ -18,6 +17,7 @@ import orjson
 
 from adapters.errors import Landed, VenueError, refusal
 from adapters.model import CancelledOrder, ExecutionReport, Order, OrderState
+from worker.core.instants import second_in_utc
 
 SCHEMA: Final = 1
 MESSAGE_TYPE: Final = "outcome.v1"
@@ -182,17 +182,12 @@ def correct_outcome(outcome: Outcome, settlement: Settlement, asked: Order, now_
 
 def _instant(epoch_ms: float) -> str:
     seconds, milliseconds = divmod(int(epoch_ms), 1000)
-    return f"{_second(seconds)}.{milliseconds:03d}Z"
+    return f"{second_in_utc(seconds)}.{milliseconds:03d}Z"
 
 
 def _to_bytes(document: dict[str, Any]) -> bytes:
     """Write JSON into no more memory than it needs: orjson hands its 8 KiB buffer out, and outcomes are remembered."""
     return bytes(memoryview(orjson.dumps(document)))
-
-
-@lru_cache(maxsize=16)
-def _second(epoch_s: int) -> str:
-    return datetime.fromtimestamp(epoch_s, UTC).isoformat(timespec="seconds").removesuffix("+00:00")
 
 
 def _text(number: Decimal | None) -> str | None:
