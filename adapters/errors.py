@@ -13,10 +13,11 @@ outcomes, metrics and `docs/errors.md`.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from enum import StrEnum
 from functools import lru_cache
 from typing import Final
+
+from adapters.values import value_type
 
 
 class Landed(StrEnum):
@@ -57,7 +58,7 @@ class Owner(StrEnum):
     BEELINE = "beeline"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value_type
 class ErrorEntry:
     """One row of an error table.
 
@@ -85,7 +86,7 @@ class ErrorEntry:
         return self.retry is not Retry.NEVER
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value_type
 class VenueError:
     """An error as it happened.
 

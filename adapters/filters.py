@@ -11,19 +11,20 @@ smallest value, a market order is measured on the mark price).
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from decimal import ROUND_DOWN, ROUND_UP, Decimal
 from typing import Final
 
 from adapters.errors import VenueError, refusal
 from adapters.model import Order, OrderType, Side, SymbolRules
+from adapters.values import value_type
 from adapters.wire import EXACT, plain
 
 _ZERO: Final = Decimal(0)
 _ONE: Final = Decimal(1)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value_type
 class Grid:
     """The values a filter allows: `low` to `high` in steps that count from `offset`; `None` switches a part off."""
 

@@ -1,18 +1,18 @@
 """The vocabulary between the worker and a venue: orders, reports, requests and replies.
 
-Everything here is an immutable value without behaviour beyond reading itself. A dialect turns an `Order` into
-a `Call`, the worker turns a `Call` into signed bytes and an `Answer`, and the dialect reads the answer back
-into a `Verdict` or a `Sighting`. Quantities and prices are `Decimal`, times are epoch milliseconds on the
-venue's clock, durations name their unit.
+Everything here is an immutable value without behaviour beyond reading itself. A dialect turns an `Order` into a `Call`,
+the worker turns a `Call` into signed bytes and an `Answer`, and the dialect reads the answer back into a `Verdict` or a
+`Sighting`. Quantities and prices are `Decimal`, times epoch milliseconds of the venue, durations name their unit.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from decimal import Decimal
 from enum import StrEnum
 from typing import Final
 
 from adapters.errors import VenueError
+from adapters.values import value_type
 
 
 class Side(StrEnum):
@@ -64,7 +64,7 @@ class Purpose(StrEnum):
     RULES = "rules"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value_type
 class Order:
     """An order as it is to be placed: one venue symbol (`BTCUSDT`), exact decimals, our own client order id."""
 
@@ -106,7 +106,7 @@ class OrderState(StrEnum):
         return self not in (OrderState.PENDING, OrderState.OPEN)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value_type
 class Fill:
     """One execution of an order; `fee_asset` is upper case, both fee fields are `None` where the venue is silent."""
 
@@ -116,7 +116,7 @@ class Fill:
     fee_asset: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value_type
 class ExecutionReport:
     """What a venue answered about one order.
 
@@ -160,7 +160,7 @@ class Security(StrEnum):
     SIGNED = "signed"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value_type
 class Call:
     """A request that is neither stamped nor signed.
 
@@ -178,7 +178,7 @@ class Call:
     free_when_accepted: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value_type
 class HttpRequest:
     """The very bytes to send: `url` is percent-encoded and signed, and is never encoded again nor logged."""
 
@@ -187,7 +187,7 @@ class HttpRequest:
     headers: Mapping[str, str] = field(repr=False)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value_type
 class Reply:
     """A complete HTTP reply; header names are lower case."""
 
@@ -204,7 +204,7 @@ class FaultKind(StrEnum):
     TIMEOUT = "timeout"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value_type
 class Fault:
     """No complete reply. Only `NOT_SENT` proves that not a byte left this machine; `detail` names no URL and no key."""
 
@@ -218,21 +218,21 @@ Answer = Reply | Fault
 # --- What an answer means -----------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value_type
 class Accepted:
     """The venue took the order."""
 
     report: ExecutionReport
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value_type
 class Refused:
     """Proven: the order did not land. `error.retry` says whether another attempt makes sense."""
 
     error: VenueError
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value_type
 class Unproven:
     """The order may have landed; only asking the venue can tell. `orders` are those that a sweep may have closed."""
 
@@ -243,26 +243,26 @@ class Unproven:
 Verdict = Accepted | Refused | Unproven
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value_type
 class Found:
     """A look-up saw the order."""
 
     report: ExecutionReport
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value_type
 class Absent:
     """A look-up did not see the order, which proves nothing before the read lag and the recv window are over."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value_type
 class Ambiguous:
     """Several orders could be the one that was asked for; never a guess."""
 
     candidates: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value_type
 class LookupFailed:
     """The venue could not be asked."""
 
@@ -272,7 +272,7 @@ class LookupFailed:
 Sighting = Found | Absent | Ambiguous | LookupFailed
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value_type
 class CancelledOrder:
     """One order that a cancel-all took off the book."""
 
@@ -280,7 +280,7 @@ class CancelledOrder:
     venue_order_id: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value_type
 class AllCancelled:
     """No order of the symbol is open any more; `orders` are the ones this call closed."""
 
@@ -303,7 +303,7 @@ class LimitKind(StrEnum):
     ORDERS = "orders"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value_type
 class RateLimit:
     """At most `limit` in each window of `interval_s` seconds: aligned to the venue's clock, or wherever it opens."""
 
@@ -313,7 +313,7 @@ class RateLimit:
     is_sliding: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value_type
 class SymbolRules:
     """What a venue allows on one symbol; a bound that is absent or switched off is `None`.
 
@@ -368,7 +368,7 @@ class SymbolRules:
         return f"{self.base}/{rest if rest.startswith(self.quote) else self.quote}"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value_type
 class VenueRules:
     """One reading of `exchangeInfo`: rules by venue symbol, and the limits the venue meters."""
 
@@ -379,7 +379,7 @@ class VenueRules:
 # --- Keys ---------------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value_type
 class KeyForm:
     """How keys of a venue look, as far as it is known; a length that is not known is `None`."""
 
@@ -391,7 +391,7 @@ UNKNOWN_KEY_FORM: Final = KeyForm()
 """For a venue that documents nothing about its keys."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value_type
 class KeyRights:
     """What a venue tells of a key; that it tells anything proves the key and its signature.
 
@@ -407,7 +407,7 @@ class KeyRights:
     note: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value_type
 class Balance:
     """What an account holds of one asset, its name in upper case."""
 
@@ -416,7 +416,7 @@ class Balance:
     locked: Decimal
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value_type
 class OrderCount:
     """How much of one order limit the exchange account has used, over all of its keys; `None` where it is not told."""
 

@@ -7,12 +7,12 @@ the order they came.
 
 from collections import OrderedDict
 from collections.abc import Iterable
-from dataclasses import dataclass
 
+from adapters.values import value_type
 from worker.core.outcome import Outcome, Status
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value_type
 class Remembered:
     """An answered signal: the outcome and when it was answered, epoch milliseconds."""
 

@@ -5,7 +5,6 @@ are what the broker confirms, what the memory of a shard keeps, and what a secon
 is answered with.
 """
 
-from base64 import b32encode
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from enum import StrEnum
@@ -17,6 +16,7 @@ import orjson
 
 from adapters.errors import Landed, VenueError, refusal
 from adapters.model import CancelledOrder, ExecutionReport, Order, OrderState
+from adapters.values import value_type
 from worker.core.instants import second_in_utc
 
 SCHEMA: Final = 1
@@ -37,11 +37,18 @@ class Status(StrEnum):
     UNKNOWN = "unknown"
 
 
+_BASE_32: Final = "abcdefghijklmnopqrstuvwxyz234567"
+_BASE_32_PAIRS: Final = tuple(first + second for first in _BASE_32 for second in _BASE_32)
+_PAIR_SHIFTS: Final = tuple(range(120, -1, -10))
+
+
 @lru_cache(maxsize=4096)
 def client_order_id(account: str, signal_id: str) -> str:
     """Derive the venue's client order id of a signal: 27 characters of `[a-z2-7]`, recomputable by anyone."""
     digest = blake2b(f"{account}\n{signal_id}".encode(), digest_size=16).digest()
-    return "b" + b32encode(digest).decode().rstrip("=").lower()
+    # Base 32 in lower case and without padding (RFC 4648), two digits at a time: half of the time of `b32encode`.
+    number = int.from_bytes(digest, "big") << 2
+    return "b" + "".join([_BASE_32_PAIRS[number >> shift & 1023] for shift in _PAIR_SHIFTS])
 
 
 def outcome_id(account: str, signal_id: str, content_hash: str) -> str:
@@ -49,7 +56,7 @@ def outcome_id(account: str, signal_id: str, content_hash: str) -> str:
     return blake2b(f"{account}\n{signal_id}\n{content_hash}".encode(), digest_size=16).hexdigest()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value_type
 class Settlement:
     """What is to be told of a signal: status, whether the order landed, and the evidence."""
 
@@ -85,7 +92,7 @@ class Journey:
         }
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value_type
 class Outcome:
     """One outcome, ready to be published: its body, and what its headers and routing key are made of."""
 
@@ -99,7 +106,7 @@ class Outcome:
     body: bytes = field(repr=False)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value_type
 class Subject:
     """What an outcome is about, known before anything is executed."""
 
@@ -191,22 +198,25 @@ def _to_bytes(document: dict[str, Any]) -> bytes:
 
 
 def _text(number: Decimal | None) -> str | None:
-    return None if number is None else f"{number:f}"
+    if number is None:
+        return None
+    text = str(number)
+    return f"{number:f}" if "E" in text else text  # `str` is twice as fast and may choose an exponent
 
 
 def _order_document(asked: Order | None, report: ExecutionReport | None) -> dict[str, Any] | None:
+    """Show what was asked for, filled in by what the venue says, and what was executed."""
     if asked is None and report is None:
         return None
-    known = report or ExecutionReport(client_order_id="", venue_order_id="", symbol="")
-    wanted = {
-        "side": asked.side if asked else known.side,
-        "type": asked.type if asked else known.type,
-        "time_in_force": asked.time_in_force if asked else known.time_in_force,
-        "quantity": _text(_first(asked.quantity if asked else None, known.quantity)),
-        "price": _text(_first(asked.price if asked else None, known.price)),
-    }
+    known = report or _NOTHING
+    wanted = asked or known
     average = known.average_price
-    return wanted | {
+    return {
+        "side": wanted.side,
+        "type": wanted.type,
+        "time_in_force": wanted.time_in_force,
+        "quantity": _text(known.quantity if wanted.quantity is None else wanted.quantity),
+        "price": _text(known.price if wanted.price is None else wanted.price),
         "executed_quantity": _text(known.executed_quantity),
         "executed_quote": _text(known.executed_quote),
         "average_price": None if average is None else _text(round(average, 8)),
@@ -224,8 +234,7 @@ def _order_document(asked: Order | None, report: ExecutionReport | None) -> dict
     }
 
 
-def _first(*candidates: Decimal | None) -> Decimal | None:
-    return next((candidate for candidate in candidates if candidate is not None), None)
+_NOTHING: Final = ExecutionReport(client_order_id="", venue_order_id="", symbol="")
 
 
 def _error_document(error: VenueError | None) -> dict[str, Any] | None:

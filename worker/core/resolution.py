@@ -21,7 +21,7 @@ fact.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from enum import StrEnum
 from math import inf
 from typing import Final
@@ -41,6 +41,7 @@ from adapters.model import (
     Unproven,
     Verdict,
 )
+from adapters.values import value_type
 from worker.core.outcome import Settlement, Status, settle_placement
 
 READ_LAG_MS: Final = 2_000.0
@@ -61,7 +62,7 @@ class Phase(StrEnum):
     LANDED = "landed"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value_type
 class Moment:
     """When a fact became known.
 
@@ -74,7 +75,7 @@ class Moment:
     mono_ms: float
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value_type
 class Instant:
     """A point in time on the venue's clock and on our monotonic one, which may part when the venue's steps."""
 
@@ -99,7 +100,7 @@ class Instant:
 NEVER: Final = Instant(venue_ms=-inf, mono_ms=-inf)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value_type
 class Case:
     """Everything known about one placement.
 
@@ -131,7 +132,7 @@ class Case:
 # --- Facts ------------------------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value_type
 class Answered:
     """A placement was sent that can enter until `last_entry`, and this is what its answer means."""
 
@@ -139,7 +140,7 @@ class Answered:
     last_entry: Instant
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value_type
 class Sighted:
     """A look-up: what the venue said, and when it was asked, as the request was stamped."""
 
@@ -153,21 +154,21 @@ Fact = Answered | Sighted
 # --- Steps ------------------------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value_type
 class Place:
     """Place the order, after `wait_ms`."""
 
     wait_ms: float = 0.0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value_type
 class LookUp:
     """Ask the venue for the order, after `wait_ms`."""
 
     wait_ms: float = 0.0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value_type
 class Settle:
     """The signal ended."""
 
@@ -227,7 +228,7 @@ def advance(
     return TRANSITIONS[case.phase, type(reading)](case, context)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value_type
 class Context:
     """One fact with the time it became known and the refusals a transition may need."""
 

@@ -9,7 +9,6 @@ fixed notation is an error of its field.
 import json
 import re
 from collections import Counter
-from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
@@ -28,6 +27,7 @@ from pydantic import (
 )
 
 from adapters.model import OrderType, PositionSide, Side, TimeInForce
+from adapters.values import value_type
 
 MAX_BODY_BYTES: Final = 64 * 1024
 MAX_SIGNAL_ID_LENGTH: Final = 128
@@ -46,7 +46,7 @@ class Action(StrEnum):
     CANCEL_ALL = "cancel_all"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value_type
 class Signal:
     """A valid signal. `symbol` is the venue form (`BTCUSDT`), `symbol_text` what the producer wrote."""
 
@@ -72,7 +72,7 @@ class Signal:
     content_hash: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value_type
 class BadSignal:
     """A message that names its signal but cannot be executed; `problems` start with the path of the bad field."""
 
@@ -85,7 +85,7 @@ class BadSignal:
     content_hash: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value_type
 class Unanswerable:
     """A message without a readable signal id."""
 
