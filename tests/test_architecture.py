@@ -38,7 +38,7 @@ IMPURE_ADAPTERS = {"adapters.http", "adapters.sandbox.server"}
 """The adapters that do I/O. Everything else under `adapters` decides only, and so does all of `worker/core`."""
 
 HTTP_CLIENTS = ("adapters.http", "adapters.sandbox.server", "worker.status", "worker.demo")
-AMQP_CLIENTS = {"worker.amqp", "worker.topology"}
+AMQP_CLIENTS = {"worker.amqp", "worker.amqp_frames", "worker.amqp_switch", "worker.topology"}
 SANDBOX_USERS = ("worker.cli", "worker.commands", "worker.demo")
 
 

@@ -3,8 +3,8 @@
 The rest of the worker speaks of links (one connection), lines (one channel) and messages. What was learnt
 about the client library stays here:
 
-- Delivery callbacks only hand a `Message` over: a task of a channel is cancelled when its connection dies,
-  and an order must not die with it.
+- Deliveries and confirms do not go through the library (`amqp_switch.py`): they come once for each signal, and cost it
+  several tasks, queues and objects each.
 - `Line.ack` only queues the frame. That an acknowledgement was applied is proven by a later reply on the same
   channel.
 - Publishing is mandatory and confirmed, a returned message raises, and a timeout says nothing about what the
@@ -16,34 +16,27 @@ about the client library stays here:
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
-from datetime import datetime
+from dataclasses import dataclass
 from typing import Any, Final, Protocol, TypeVar
 from uuid import uuid4
 
 import aio_pika
 import aiormq
+import structlog
 from aio_pika.abc import AbstractChannel, AbstractConnection
-from aiormq.abc import ChannelFrame, DeliveredMessage
-from pamqp.commands import Basic
-from pamqp.frame import marshal
 
-from worker.core.letters import REPLAYED_HEADER
+from worker.amqp_frames import ack_frame, publish_frames
+from worker.amqp_switch import Switch, SwitchFactory
+from worker.message import Message
 
 T = TypeVar("T")
 
-SEEN_BEFORE: Final = ("x-acquired-count", "x-delivery-count", "x-death", REPLAYED_HEADER)
-"""Headers of a message that somebody may have handled: delivered before, or moved back from the dead letters, for
-which older brokers clear the `redelivered` flag, and `beeline dead replay` sets a header of its own."""
+log = structlog.get_logger("beeline.amqp")
 
 CONNECT_TIMEOUT_S: Final = 10.0
 ACK_DELAY_S: Final = 0.002
 PUBLISH_TIMEOUT_S: Final = 5.0
 RPC_TIMEOUT_S: Final = 10.0
-
-# The client's queue of outgoing frames holds ten by default, and an acknowledgement that finds it full raises. What
-# can be waiting there is bounded already: acknowledgements by the prefetch, all else is awaited.
-aiormq.Connection.FRAME_BUFFER_SIZE = 0
 
 BROKER_ERRORS: Final = (
     aiormq.exceptions.AMQPError,
@@ -66,23 +59,6 @@ class UnroutableError(BrokerError):
 
 class RefusedError(BrokerError):
     """The broker refused: no permission, or something exists with other arguments."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Message:
-    """A message to publish or one that was delivered. `redelivered` is true when anybody may have seen it before."""
-
-    body: bytes = field(repr=False)
-    routing_key: str = ""
-    headers: Mapping[str, Any] = field(default_factory=dict)
-    message_id: str | None = None
-    correlation_id: str | None = None
-    type: str | None = None
-    reply_to: str | None = None
-    timestamp: datetime | None = None
-    content_type: str | None = "application/json"
-    redelivered: bool = False
-    tag: int = 0
 
 
 OnMessage = Callable[[Message], None]
@@ -142,66 +118,103 @@ class Acknowledgements:
     here and a packet at the broker.
     """
 
-    def __init__(self, write_queue: "asyncio.Queue[ChannelFrame]") -> None:
-        self._write_queue = write_queue
+    def __init__(self, switch: Switch) -> None:
+        self._switch = switch
         self._frames: list[bytes] = []
 
-    def add(self, channel: int, tag: int, *, multiple: bool) -> None:
+    def add(self, frame: bytes) -> None:
         """Gather one."""
         if not self._frames:
             asyncio.get_running_loop().call_later(ACK_DELAY_S, self.flush)
-        self._frames.append(marshal(Basic.Ack(delivery_tag=tag, multiple=multiple), channel))
+        self._frames.append(frame)
 
     def flush(self) -> None:
         """Write what was gathered, before whatever is written next."""
         if self._frames:
-            self._write_queue.put_nowait(ChannelFrame(payload=b"".join(self._frames), should_close=False))
+            self._switch.write(b"".join(self._frames))
             self._frames.clear()
 
 
+@dataclass(slots=True)
+class Unconfirmed:
+    """A message that was written and is not confirmed yet."""
+
+    message_id: str
+    until_s: float
+    confirm: asyncio.Future[None]
+
+    def fail(self, error: BrokerError) -> None:
+        """Tell the publisher, if it still waits."""
+        if not self.confirm.done():
+            self.confirm.set_exception(error)
+
+
 class AmqpLine:
-    """A channel of aiormq."""
+    """A channel: aiormq opens it, asks through it and closes it, the switch brings messages and confirms."""
 
     def __init__(
-        self, channel: aiormq.Channel, acknowledgements: Acknowledgements, on_lost: Callable[[str], None]
+        self,
+        channel: aiormq.Channel,
+        switch: Switch,
+        acknowledgements: Acknowledgements,
+        on_lost: Callable[[str], None],
     ) -> None:
-        self._channel, self._acknowledgements = channel, acknowledgements
+        self._channel, self._switch, self._acknowledgements = channel, switch, acknowledgements
+        self._number = channel.number
+        self._frame_max = channel.connection.connection_tune.frame_max
+        self._loop = asyncio.get_running_loop()
         self._on_lost = on_lost
+        self._on_message: OnMessage = _ignore
+        self._published = 0
+        self._unconfirmed: dict[int, Unconfirmed] = {}
+        self._watch: asyncio.TimerHandle | None = None
+        self._is_open, self._leaving = True, False
         channel.closing.add_done_callback(self._closed)
-        self._leaving = False
         channel.on_consumer_cancel_callbacks.add(self._cancelled)
+        switch.take(self._number, self)
 
     def _closed(self, _: object) -> None:
+        self._is_open = False
+        self._switch.leave(self._number)
+        self._give_up(BrokerError("the channel was closed"))
         if not self._leaving:
             self._on_lost("a channel was closed")
 
     def _cancelled(self, _: object) -> None:
         self._on_lost("the broker cancelled a consumer")
 
+    # --- Consuming
+
     async def consume(
         self, queue: str, on_message: OnMessage, arguments: Mapping[str, Any] | None = None
     ) -> None:
         """Start deliveries."""
-
-        async def hand_over(delivered: DeliveredMessage) -> None:
-            on_message(_read(delivered))
-
+        self._on_message = on_message
         await guarded(
             self._channel.basic_consume(
-                queue, hand_over, arguments=dict(arguments or {}), timeout=RPC_TIMEOUT_S
+                queue, _never_called, arguments=dict(arguments or {}), timeout=RPC_TIMEOUT_S
             )
         )
 
+    def delivered(self, message: Message) -> None:
+        """Hand a message over."""
+        try:
+            self._on_message(message)
+        except Exception:
+            log.exception("a message was not handled, which is an error in Beeline")
+
     def ack(self, tag: int, *, multiple: bool = False) -> None:
         """Queue an acknowledgement."""
-        if not self._leaving and not self._channel.is_closed:
-            self._acknowledgements.add(self._channel.number, tag, multiple=multiple)
+        if self._is_open and not self._leaving:
+            self._acknowledgements.add(ack_frame(self._number, tag, multiple=multiple))
 
     async def ping(self, queue: str) -> int:
         """One round trip."""
         self._acknowledgements.flush()
         declared = await guarded(self._channel.queue_declare(queue, passive=True, timeout=RPC_TIMEOUT_S))
         return declared.message_count or 0
+
+    # --- Publishing
 
     async def publish(self, exchange: str, message: Message, *, mandatory: bool = True) -> None:
         """Publish and wait for the confirm.
@@ -210,30 +223,64 @@ class AmqpLine:
             UnroutableError: no queue took the message.
             BrokerError: anything else; the message may or may not have been taken.
         """
-        properties = Basic.Properties(
-            delivery_mode=2,
-            content_type=message.content_type,
-            headers=dict(message.headers),
-            message_id=message.message_id or uuid4().hex,
-            correlation_id=message.correlation_id,
-            reply_to=message.reply_to,
-            message_type=message.type,
-            timestamp=message.timestamp,
-            app_id="beeline",
-        )
-        confirmation = await guarded(
-            self._channel.basic_publish(
-                message.body,
-                exchange=exchange,
-                routing_key=message.routing_key,
-                properties=properties,
+        if not self._is_open or self._leaving:
+            raise BrokerError("the channel was closed")
+        message_id = message.message_id or uuid4().hex
+        self._switch.write(
+            publish_frames(
+                self._number,
+                exchange,
+                message,
+                message_id,
                 mandatory=mandatory,
-                timeout=PUBLISH_TIMEOUT_S,
-                wait=False,
+                frame_max=self._frame_max,
             )
         )
-        if not isinstance(confirmation, Basic.Ack):
-            raise BrokerError("the broker did not take a message")
+        self._published += 1
+        confirm: asyncio.Future[None] = self._loop.create_future()
+        until_s = self._loop.time() + PUBLISH_TIMEOUT_S
+        self._unconfirmed[self._published] = Unconfirmed(message_id, until_s, confirm)
+        if self._watch is None:
+            self._watch = self._loop.call_at(until_s, self._expire)
+        await confirm
+
+    def confirmed(self, tag: int, *, multiple: bool, is_taken: bool) -> None:
+        """Tell the publishers."""
+        tags = [known for known in self._unconfirmed if known <= tag] if multiple else [tag]
+        for known in tags:
+            waiting = self._unconfirmed.pop(known, None)
+            if waiting is None or waiting.confirm.done():
+                continue
+            if is_taken:
+                waiting.confirm.set_result(None)
+            else:
+                waiting.fail(BrokerError("the broker did not take a message"))
+
+    def returned(self, message: Message) -> None:
+        """Tell the publisher that no queue took its message; the confirm that follows finds nobody waiting."""
+        for waiting in self._unconfirmed.values():
+            if waiting.message_id == message.message_id:
+                waiting.fail(UnroutableError("no queue took the message"))
+
+    def _expire(self) -> None:
+        """Give up waiting for what is overdue; one timer watches the oldest message, all others come after it."""
+        self._watch = None
+        now_s = self._loop.time()
+        while self._unconfirmed:
+            tag, oldest = next(iter(self._unconfirmed.items()))
+            if oldest.until_s > now_s:
+                self._watch = self._loop.call_at(oldest.until_s, self._expire)
+                return
+            oldest.fail(BrokerError("the broker did not confirm a message in time"))
+            del self._unconfirmed[tag]
+
+    def _give_up(self, error: BrokerError) -> None:
+        for waiting in self._unconfirmed.values():
+            waiting.fail(error)
+        self._unconfirmed.clear()
+        if self._watch is not None:
+            self._watch.cancel()
+            self._watch = None
 
     async def close(self) -> None:
         """Close the channel."""
@@ -243,13 +290,22 @@ class AmqpLine:
             await guarded(self._channel.close())
 
 
+class _Connection(aio_pika.Connection):
+    """A connection of aio-pika through a switch."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.transports = SwitchFactory()
+        self.kwargs["transport_factory"] = self.transports
+
+
 class AmqpLink:
     """A connection of aio-pika."""
 
-    def __init__(self, connection: AbstractConnection) -> None:
-        self._connection = connection
+    def __init__(self, connection: AbstractConnection, switch: Switch) -> None:
+        self._connection, self._switch = connection, switch
         self._lost = asyncio.Event()
-        self._acknowledgements: Acknowledgements | None = None
+        self._acknowledgements = Acknowledgements(switch)
         self.reason = "the connection was closed"
         connection.close_callbacks.add(self._closed)
 
@@ -282,9 +338,7 @@ class AmqpLink:
             await guarded(channel.set_qos(prefetch_count=prefetch, timeout=RPC_TIMEOUT_S))
         underlay = await channel.get_underlay_channel()
         assert isinstance(underlay, aiormq.Channel)  # noqa: S101 - the only implementation there is
-        if self._acknowledgements is None:
-            self._acknowledgements = Acknowledgements(underlay.write_queue)
-        return AmqpLine(underlay, self._acknowledgements, self._fail)
+        return AmqpLine(underlay, self._switch, self._acknowledgements, self._fail)
 
     async def lost(self) -> None:
         """Wait until the connection or one of its lines is gone."""
@@ -295,6 +349,14 @@ class AmqpLink:
         with suppress(BrokerError, TimeoutError):
             async with asyncio.timeout(RPC_TIMEOUT_S):
                 await guarded(self._connection.close())
+
+
+def _ignore(_: Message) -> None:
+    """What is delivered before anybody consumes: nothing."""
+
+
+async def _never_called(_: object) -> None:
+    """What aiormq wants for a consumer; its deliveries take the other way."""
 
 
 async def dial(url: str, *, heartbeat: int, name: str) -> AmqpLink:
@@ -308,13 +370,17 @@ async def dial(url: str, *, heartbeat: int, name: str) -> AmqpLink:
             connection = await guarded(
                 aio_pika.connect(
                     url,
+                    connection_class=_Connection,
                     heartbeat=heartbeat,
                     client_properties={"connection_name": name, "product": "beeline"},
                 )
             )
     except TimeoutError:
         raise BrokerError(f"no answer within {CONNECT_TIMEOUT_S:.0f} s") from None
-    return AmqpLink(connection)
+    assert isinstance(connection, _Connection)  # noqa: S101 - what was asked for
+    switch = connection.transports.switch
+    assert switch is not None  # noqa: S101 - it is connected
+    return AmqpLink(connection, switch)
 
 
 def _without_url(error: BaseException) -> str:
@@ -347,23 +413,3 @@ async def guarded(awaitable: Awaitable[T]) -> T:
     if task is not None and task.cancelling() > cancelled_before:
         raise asyncio.CancelledError
     return result
-
-
-def _read(delivered: DeliveredMessage) -> Message:
-    delivery, properties = delivered.delivery, delivered.header.properties
-    assert isinstance(delivery, Basic.Deliver)  # noqa: S101 - consumers get nothing else
-    headers = properties.headers or {}
-    seen = delivery.redelivered or any(headers.get(name) for name in SEEN_BEFORE)
-    return Message(
-        body=delivered.body,
-        routing_key=delivery.routing_key or "",
-        headers=headers,
-        message_id=properties.message_id,
-        correlation_id=properties.correlation_id,
-        type=properties.message_type,
-        reply_to=properties.reply_to,
-        timestamp=properties.timestamp,
-        content_type=properties.content_type,
-        redelivered=bool(seen),
-        tag=delivery.delivery_tag or 0,
-    )

@@ -16,12 +16,13 @@ from typing import Final, Protocol
 
 import structlog
 
-from worker.amqp import BrokerError, Line, Link, Message
+from worker.amqp import BrokerError, Line, Link
 from worker.clock_sync import Clock
 from worker.control import Control
 from worker.core.memory import ShardMemory
 from worker.core.shards import Names, consumer_priority
 from worker.epoch import Epoch
+from worker.message import Message
 from worker.publisher import Publisher
 from worker.recall import recall_shard
 

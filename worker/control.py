@@ -13,11 +13,12 @@ from uuid import uuid4
 import orjson
 import structlog
 
-from worker.amqp import Link, Message
+from worker.amqp import Link
 from worker.clock_sync import Clock
 from worker.core.holds import HoldRecord, Holds, KeyRelease, StopRecord, Stops
 from worker.core.ownership import OwnershipRecord, ShardHistory
 from worker.core.shards import Names
+from worker.message import Message
 from worker.publisher import Publisher
 
 PREFETCH = 500

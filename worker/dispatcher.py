@@ -20,7 +20,6 @@ import structlog
 from adapters.errors import Landed, refusal
 from adapters.model import Order
 from worker.accounts import Account
-from worker.amqp import Message
 from worker.clock_sync import Clock
 from worker.consumer import Delivery, Shard
 from worker.core.letters import REASON_HEADER, REPLAYED_HEADER, ROUTING_KEY_HEADER
@@ -38,6 +37,7 @@ from worker.core.signals import BadSignal, Signal, Unanswerable, read_signal
 from worker.core.tracing import TRACEPARENT, read_traceparent
 from worker.core.validity import LONGEST_VALIDITY_MS, published_ms
 from worker.journal import Journal, nothing
+from worker.message import Message
 from worker.publisher import Publisher
 from worker.recall import HASH_HEADER
 from worker.telemetry import Telemetry

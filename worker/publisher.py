@@ -12,7 +12,8 @@ from typing import Final
 
 import structlog
 
-from worker.amqp import BrokerError, Line, Link, Message, UnroutableError
+from worker.amqp import BrokerError, Line, Link, UnroutableError
+from worker.message import Message
 
 RETRY_S: Final = (0.05, 0.1, 0.2, 0.5, 1.0, 2.0)
 

@@ -13,10 +13,11 @@ from uuid import uuid4
 import orjson
 import structlog
 
-from worker.amqp import BrokerError, Link, Message
+from worker.amqp import BrokerError, Link
 from worker.core.memory import ShardMemory
 from worker.core.outcome import MESSAGE_TYPE, Outcome, Status
 from worker.core.shards import Names
+from worker.message import Message
 from worker.publisher import Publisher
 
 HASH_HEADER: Final = "beeline-content-hash"

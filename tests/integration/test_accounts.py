@@ -9,8 +9,9 @@ import orjson
 
 from adapters.sandbox.config import AccountConfig, derive_key, make_account, render_accounts_toml
 from tests.integration.rig import Rig
-from worker.amqp import Message, dial
+from worker.amqp import dial
 from worker.core.shards import Names
+from worker.message import Message
 from worker.topology import bind_accounts, declare
 
 MAIN, SECOND, NEW = make_account("main"), make_account("second"), make_account("new")

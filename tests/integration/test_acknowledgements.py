@@ -2,7 +2,8 @@
 
 import asyncio
 
-from worker.amqp import Message, dial, guarded
+from worker.amqp import dial, guarded
+from worker.message import Message
 
 BURST = 300
 

@@ -13,8 +13,8 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
-from worker.amqp import Message
 from worker.core.shards import Names
+from worker.message import Message
 from worker.topology import DELIVERY_LIMIT, _bindings, _exchanges, _queues
 
 Deliver = Callable[[Message], None]

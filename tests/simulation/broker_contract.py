@@ -11,8 +11,9 @@ from typing import Final
 
 import pytest
 
-from worker.amqp import Line, Link, Message, UnroutableError
+from worker.amqp import Line, Link, UnroutableError
 from worker.core.shards import Names
+from worker.message import Message
 
 PATIENCE_S: Final = 20.0
 ACCOUNT: Final = "main"

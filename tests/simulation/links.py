@@ -12,11 +12,11 @@ from worker.amqp import (
     PUBLISH_TIMEOUT_S,
     RPC_TIMEOUT_S,
     BrokerError,
-    Message,
     OnMessage,
     UnroutableError,
 )
 from worker.core.shards import Names
+from worker.message import Message
 
 
 class SimLine:

@@ -16,8 +16,8 @@ from tests.simulation.broker import Broker, Consumer, Queue, Stream
 from tests.simulation.loop import TICK_S, Process, SimulationLoop
 from worker.amqp import (
     BrokerError,
-    Message,
 )
+from worker.message import Message
 
 T = TypeVar("T")
 

@@ -35,9 +35,9 @@ from tests.simulation.workload import (
     worker_accounts,
 )
 from tests.virtual_time import START_S, START_WALL_MS
-from worker.amqp import Message
 from worker.app import Worker
 from worker.core.shards import Names
+from worker.message import Message
 from worker.ports import Ports
 from worker.settings import Settings
 

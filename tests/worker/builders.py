@@ -9,7 +9,7 @@ from adapters.sandbox.config import BASE_PATHS, AccountConfig, SandboxConfig, de
 from adapters.sandbox.model import Dialect
 from adapters.signing import make_signer
 from worker.accounts import Account
-from worker.amqp import Message
+from worker.message import Message
 from worker.settings import Settings
 
 BASE_URL = "http://sandbox.invalid"

@@ -26,7 +26,7 @@ from tests.virtual_time import VirtualClock, settled
 from tests.worker.builders import a_message, a_sandbox, some_accounts, some_settings
 from worker.account_book import AccountBook
 from worker.accounts import Account
-from worker.amqp import BrokerError, Message, OnMessage, UnroutableError
+from worker.amqp import BrokerError, OnMessage, UnroutableError
 from worker.consumer import Delivery, Ownership, Shard
 from worker.core.holds import Stops
 from worker.core.memory import ShardMemory
@@ -36,6 +36,7 @@ from worker.dispatcher import Dispatcher, Execution
 from worker.epoch import Epoch
 from worker.keys import Keys
 from worker.lane import Lanes
+from worker.message import Message
 from worker.ports import Ports
 from worker.publisher import Publisher
 from worker.recall import read_outcome

@@ -6,11 +6,11 @@ from typing import Any, cast
 from tests.virtual_time import VirtualClock, settled, virtual_time
 from tests.worker.fakes import FakeLink
 from worker.account_book import AccountBook
-from worker.amqp import Message
 from worker.connections import CONSUMING, PUBLISHING, Connections
 from worker.consumer import Consumer
 from worker.control import Control
 from worker.core.shards import Names
+from worker.message import Message
 from worker.ports import Ports
 from worker.publisher import Publisher
 from worker.settings import Settings

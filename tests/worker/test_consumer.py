@@ -13,12 +13,12 @@ from adapters.errors import Landed
 from tests.virtual_time import VirtualClock, settled, virtual_time
 from tests.worker.builders import a_message, a_signal
 from tests.worker.fakes import FakeLink
-from worker.amqp import Message
 from worker.consumer import Consumer, Delivery
 from worker.control import Control
 from worker.core.outcome import Journey, Settlement, Status, Subject, build_outcome
 from worker.core.shards import Names, consumer_priority
 from worker.epoch import Epoch
+from worker.message import Message
 from worker.publisher import Publisher
 from worker.recall import HASH_HEADER
 

@@ -6,7 +6,7 @@ import pytest
 
 from tests.virtual_time import settled, virtual_time
 from tests.worker.fakes import FakeLink
-from worker.amqp import Message
+from worker.message import Message
 from worker.publisher import Publisher
 
 MESSAGE = Message(body=b"{}", routing_key="k", message_id="m-1")

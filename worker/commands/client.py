@@ -12,9 +12,10 @@ from typing import Any, Final
 import aiormq
 import orjson
 
-from worker.amqp import AmqpLink, BrokerError, Line, Message, RefusedError, UnroutableError, dial, guarded
+from worker.amqp import AmqpLink, BrokerError, Line, RefusedError, UnroutableError, dial, guarded
 from worker.commands.shell import CommandError, Exit
 from worker.core.shards import Names
+from worker.message import Message
 from worker.settings import Settings
 
 PREFETCH: Final = 200

@@ -12,9 +12,10 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Final, Self
 
-from worker.amqp import Line, Link, Message
+from worker.amqp import Line, Link
 from worker.core.letters import Letter, read_letter, replayed_headers
 from worker.core.shards import Names
+from worker.message import Message
 
 MOST: Final = 2_000
 """Letters that a quorum queue hands out before it wants some of them back; of more, the first ones lose their place."""
