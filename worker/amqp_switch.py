@@ -99,9 +99,11 @@ class _Channel:
 class Switch(asyncio.StreamReaderProtocol):
     """The protocol of a connection."""
 
-    def __init__(self, reader: asyncio.StreamReader, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(
+        self, reader: asyncio.StreamReader, loop: asyncio.AbstractEventLoop, now_s: Callable[[], float]
+    ) -> None:
         super().__init__(reader, loop=loop)
-        self._now_s: Callable[[], float] = loop.time
+        self._now_s = now_s
         self._channels: dict[int, _Channel] = {}
         self._rest = b""
         self._is_foreign = False
@@ -180,7 +182,7 @@ class SwitchFactory(TransportFactory):
         tls: SSLContextProvider = kwargs.pop("ssl_context_provider")
         context = await tls.get_context() if url.scheme == "amqps" else None
         reader = asyncio.StreamReader(loop=loop)
-        switch = Switch(reader, loop)
+        switch = Switch(reader, loop, loop.time)
         try:
             transport, _ = await loop.create_connection(
                 lambda: switch, url.host or "", url.port or 0, ssl=context, **kwargs
