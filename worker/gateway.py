@@ -8,8 +8,8 @@ once it is older than the recv window.
 """
 
 import asyncio
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+import logging
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Final, TypeVar
 
@@ -127,8 +127,12 @@ class Gateway:
     async def send(self, call: Call, sending: Sending) -> Passage:
         """Admit, stamp, sign and send one request."""
         budget = sending.budget
-        if not call.orders or budget is None or budget.is_counted:
+        if budget is None or budget.is_counted or not call.orders:
             return await self._send(call, sending)
+        return await self._send_uncounted(call, sending, budget)
+
+    async def _send_uncounted(self, call: Call, sending: Sending, budget: AccountBudget) -> Passage:
+        """Send an order of an account of which nobody knows yet what it has placed already: one after another."""
         try:
             async with asyncio.timeout(self._left_s(sending)):
                 await budget.counting.acquire()
@@ -151,12 +155,14 @@ class Gateway:
         return max(0.0, (sending.deadline_ms - self._time.wall_ms()) / 1000)
 
     async def _send(self, call: Call, sending: Sending) -> Passage:
-        began_s = self._time.monotonic()
-        with _waiting(sending.budget):
-            admitted = await self._admit(call, sending)
-        limiter_ms = (self._time.monotonic() - began_s) * 1000
-        if isinstance(admitted, Throttled):
-            return replace(admitted, limiter_ms=limiter_ms)
+        admitted, limiter_ms = self._admit_at_once(call, sending), 0.0
+        if admitted is None:
+            began_s = self._time.monotonic()
+            waited = await self._admit(call, sending)
+            limiter_ms = (self._time.monotonic() - began_s) * 1000
+            if isinstance(waited, Throttled):
+                return replace(waited, limiter_ms=limiter_ms)
+            admitted = waited
         claimed, reading = admitted
         try:
             # No await from the stamp to the send.
@@ -176,11 +182,22 @@ class Gateway:
         except BaseException:
             self.limiter.release(claimed)
             raise
+        venue_ms = (self._time.monotonic() - sent_s) * 1000
         error = None if _is_plain_success(answer) else self.adapter.error(answer)
         self.limiter.learn(call, sending.budget, claimed, answer, error)
         if error is not None and error.entry.retry is Retry.AFTER_RESYNC:
             self.clock.refused()
-        venue_ms = (self._time.monotonic() - sent_s) * 1000
+        if log.is_enabled_for(logging.DEBUG):
+            self._tell(call, answer, error, venue_ms)
+        return Exchange(
+            answer=answer,
+            stamped_ms=stamped_ms,
+            last_entry=Instant(venue_ms=stamped_ms + window_ms, mono_ms=sent_s * 1000 + window_ms),
+            limiter_ms=limiter_ms,
+            venue_ms=venue_ms,
+        )
+
+    def _tell(self, call: Call, answer: Answer, error: VenueError | None, venue_ms: float) -> None:
         log.debug(
             "request answered",
             venue=self.adapter.name,
@@ -190,16 +207,28 @@ class Gateway:
             code=error.code if error else None,
             venue_ms=round(venue_ms, 1),
         )
-        return Exchange(
-            answer=answer,
-            stamped_ms=stamped_ms,
-            last_entry=Instant(venue_ms=stamped_ms, mono_ms=sent_s * 1000).plus(window_ms, window_ms),
-            limiter_ms=limiter_ms,
-            venue_ms=venue_ms,
-        )
+
+    def _admit_at_once(self, call: Call, sending: Sending) -> tuple[Claim, ClockReading] | None:
+        """Let a signed request go that has to wait for nothing: one look at the clock is enough for it."""
+        reading = self.clock.read_to_sign() if call.security is Security.SIGNED else None
+        if reading is None:
+            return None
+        claimed = self.limiter.admit_at_once(call, sending.budget, sending.deadline_ms, reading)
+        return None if claimed is None else (claimed, reading)
 
     async def _admit(self, call: Call, sending: Sending) -> tuple[Claim, ClockReading] | Throttled:
-        """Wait for the venue's time and for a turn; nothing is signed while there is a doubt about the time."""
+        """Wait for the venue's time and for a turn, and count who waits."""
+        budget = sending.budget
+        if budget is None:
+            return await self._admit_in_turn(call, sending)
+        budget.waiting += 1
+        try:
+            return await self._admit_in_turn(call, sending)
+        finally:
+            budget.waiting -= 1
+
+    async def _admit_in_turn(self, call: Call, sending: Sending) -> tuple[Claim, ClockReading] | Throttled:
+        """Wait for what is missing; nothing is signed while there is a doubt about the time."""
         is_signed = call.security is Security.SIGNED
         while True:
             if is_signed and self.clock.read_to_sign() is None:
@@ -230,7 +259,7 @@ class Gateway:
 
     def _give_back(self, claimed: Claim) -> None:
         """Return what was claimed for a request that was not sent."""
-        self.limiter.release(claimed, {window for window, _ in claimed.costs})
+        self.limiter.release(claimed, claimed.marks.keys())
 
     async def _count_orders(self, budget: AccountBudget, sending: Sending) -> bool:
         """Ask what an account has placed already, where the venue can be asked: an earlier owner may have filled it.
@@ -349,21 +378,8 @@ class _TimeSender:
             answer = await self._sender.send(request)
         finally:
             self._limiter.release(claimed)
-        self._limiter.observe(claimed, answer, None)
+        self._limiter.observe(claimed, answer)
         return answer
-
-
-@contextmanager
-def _waiting(budget: AccountBudget | None) -> Iterator[None]:
-    """Count who waits for its turn."""
-    if budget is None:
-        yield
-        return
-    budget.waiting += 1
-    try:
-        yield
-    finally:
-        budget.waiting -= 1
 
 
 def _is_plain_success(answer: Answer) -> bool:

@@ -117,14 +117,22 @@ class Limiter:
 
     def venue_ms(self) -> float:
         """Venue time, or the closest thing to it before it is known."""
-        reading = self._read_clock()
-        return reading.venue_ms if reading else self._time.wall_ms()
+        return self._now().venue_ms
 
-    def _guard_ms(self) -> float:
-        reading = self._read_clock()
-        return reading.uncertainty_ms if reading else 0.0
+    def _now(self) -> ClockReading:
+        """Venue time and the guard it needs, or the closest thing to it before it is known."""
+        return self._read_clock() or ClockReading(venue_ms=self._time.wall_ms(), uncertainty_ms=0.0)
 
     # --- Admission
+
+    def admit_at_once(
+        self, call: Call, budget: AccountBudget | None, deadline_ms: float | None, now: ClockReading
+    ) -> Claim | None:
+        """Let a request go without a wait; `None` says that it has to be admitted in turn."""
+        if self.hold_ms(budget if call.orders else None) > 0 or self._outlives(0.0, deadline_ms):
+            return None
+        costs, rank = self._costs(call, budget), RANKS[call.purpose]
+        return claim_at_once(costs, now.venue_ms, rank=rank, guard_ms=now.uncertainty_ms)
 
     async def admit(
         self, call: Call, budget: AccountBudget | None, deadline_ms: float | None
@@ -139,12 +147,12 @@ class Limiter:
             if hold_ms > 0:
                 await asyncio.sleep(hold_ms / 1000)
                 continue
-            now_ms, guard_ms = self.venue_ms(), self._guard_ms()
-            claimed = claim_at_once(costs, now_ms, rank=rank, guard_ms=guard_ms)
+            now = self._now()
+            claimed = claim_at_once(costs, now.venue_ms, rank=rank, guard_ms=now.uncertainty_ms)
             if claimed is not None:
                 return claimed
-            reservation = reserve(costs, now_ms, rank=rank, guard_ms=guard_ms, queues=queues)
-            wait_ms = reservation.ready_at_ms - now_ms
+            reservation = reserve(costs, now.venue_ms, rank=rank, guard_ms=now.uncertainty_ms, queues=queues)
+            wait_ms = reservation.ready_at_ms - now.venue_ms
             if self._outlives(wait_ms, deadline_ms):
                 cancel(reservation)
                 return wait_ms
@@ -152,7 +160,7 @@ class Limiter:
             if self.hold_ms(concerned) > 0:
                 cancel(reservation)
                 continue
-            claimed = claim(reservation, self.venue_ms(), guard_ms=guard_ms)
+            claimed = claim(reservation, self.venue_ms(), guard_ms=now.uncertainty_ms)
             if claimed is not None:
                 return claimed
             queues = False
@@ -178,7 +186,8 @@ class Limiter:
     def take(self, weight: int) -> Claim:
         """Count a request that cannot wait for its turn: one that measures the venue's time."""
         costs = self.ip.costs(LimitKind.REQUEST_WEIGHT, weight) + self.ip.costs(LimitKind.RAW_REQUESTS, 1)
-        return take(costs, self.venue_ms(), guard_ms=self._guard_ms())
+        now = self._now()
+        return take(costs, now.venue_ms, guard_ms=now.uncertainty_ms)
 
     def _outlives(self, wait_ms: float, deadline_ms: float | None) -> bool:
         """Whether a wait would end after the signal does."""
@@ -188,7 +197,11 @@ class Limiter:
 
     def release(self, claimed: Claim, free: Collection[Window] = frozenset()) -> None:
         """Record that a request got its reply, or never will."""
-        release(claimed, self.venue_ms(), guard_ms=self._guard_ms(), free=free)
+        self._release(claimed, free, self._now())
+
+    @staticmethod
+    def _release(claimed: Claim, free: Collection[Window], now: ClockReading) -> None:
+        release(claimed, now.venue_ms, guard_ms=now.uncertainty_ms, free=free)
 
     def learn(
         self,
@@ -199,10 +212,11 @@ class Limiter:
         error: VenueError | None,
     ) -> None:
         """Take from a reply what it cost, what the venue counted, and where to stay away."""
-        self.release(claimed, self._free(call, claimed, answer, error))
+        now = self._now()
+        self._release(claimed, self._free(call, claimed, answer, error), now)
         if error is not None and call.orders and budget is not None:
             budget.limits.doubt(LimitKind.ORDERS, call.orders)
-        self.observe(claimed, answer, budget)
+        self._observe(claimed, answer, budget, now)
         if error is not None and error.entry.retry is Retry.AFTER_HOLD:
             self.heed_error(error, budget)
         elif isinstance(answer, Reply):
@@ -216,35 +230,46 @@ class Limiter:
     ) -> Collection[Window]:
         """The limits that a request was not counted against."""
         if isinstance(answer, Fault) and answer.kind is FaultKind.NOT_SENT:
-            return {window for window, _ in claimed.costs}
+            return claimed.marks.keys()
         if call.free_when_accepted and error is None:
-            return {window for window, _ in self.ip.costs(LimitKind.REQUEST_WEIGHT, 1)}
+            return [window for window, _ in self.ip.costs(LimitKind.REQUEST_WEIGHT, 1)]
         return ()
 
-    def observe(self, claimed: Claim, answer: Answer, budget: AccountBudget | None) -> None:
-        """Compare the venue's counts with ours."""
+    def observe(self, claimed: Claim, answer: Answer) -> None:
+        """Compare the venue's counts with ours after a request that no account sent."""
+        self._observe(claimed, answer, None, self._now())
+
+    def _observe(
+        self, claimed: Claim, answer: Answer, budget: AccountBudget | None, now: ClockReading
+    ) -> None:
         if not isinstance(answer, Reply):
             return
-        now_ms, guard_ms = self.venue_ms(), self._guard_ms()
         for kind, interval_s, count in read_usage(answer.headers):
             of_account = kind is LimitKind.ORDERS
             limits = self.ip if not of_account else budget.limits if budget else None
             window = limits.window(kind, interval_s) if limits else None
             if window is None:
                 continue
-            mark = claimed.mark_of(window)
-            window.observe(count, mark, sent_ms=claimed.sent_ms, now_ms=now_ms, guard_ms=guard_ms)
+            window.observe(
+                count,
+                claimed.marks.get(window),
+                sent_ms=claimed.sent_ms,
+                now_ms=now.venue_ms,
+                guard_ms=now.uncertainty_ms,
+            )
             if window.foreign > window.limit * FOREIGN_SHARE:
                 name = budget.limit_group if of_account and budget else self._egress
                 self._warn_of_others("account" if of_account else "ip", name, kind, interval_s, window)
 
     def count_orders(self, budget: AccountBudget, counts: Iterable[OrderCount], asked_ms: float) -> bool:
         """Take in what the venue says an account has placed; `False` when it names limits only."""
-        now_ms, guard_ms, told = self.venue_ms(), self._guard_ms(), False
+        now, told = self._now(), False
         for count in counts:
             window = budget.limits.window(LimitKind.ORDERS, count.interval_s)
             if window is not None and count.used is not None:
-                window.observe(count.used, None, sent_ms=asked_ms, now_ms=now_ms, guard_ms=guard_ms)
+                window.observe(
+                    count.used, None, sent_ms=asked_ms, now_ms=now.venue_ms, guard_ms=now.uncertainty_ms
+                )
                 told = True
         return told
 
@@ -312,7 +337,8 @@ class Limiter:
         interval_s = min(fixed, default=0)
         if not interval_s:
             return 0.0
-        return interval_s - self.venue_ms() / 1000 % interval_s + self._guard_ms() / 1000
+        now = self._now()
+        return interval_s - now.venue_ms / 1000 % interval_s + now.uncertainty_ms / 1000
 
     def heed(self, record: HoldRecord) -> None:
         """Stay away because a worker of the pool was told to."""

@@ -29,6 +29,7 @@ class Threshold:
 
     A logger in use keeps its class, so the methods of the class are exchanged when the level moves. What is below the
     level calls a method that does nothing: a debug line for each request costs next to nothing while nobody wants it.
+    Where collecting what it tells costs more than that, `is_enabled_for` is asked first.
     """
 
     def __init__(self, level: str) -> None:
@@ -38,7 +39,7 @@ class Threshold:
 
     def _move(self, level: int) -> None:
         methods = structlog.make_filtering_bound_logger(level)
-        for name in ("debug", "info", "warning", "error", "critical"):
+        for name in ("debug", "info", "warning", "error", "critical", "is_enabled_for"):
             setattr(self.logger_class, name, getattr(methods, name))
 
     def show_everything(self) -> None:

@@ -276,9 +276,9 @@ def test_a_limit_slides_where_the_venue_says_so() -> None:
 
 def test_a_request_without_a_cost_touches_no_limit() -> None:
     budgets = BudgetSet([a_limit(LimitKind.ORDERS, 50, 10)])
-    assert budgets.costs(LimitKind.ORDERS, 0) == []
+    assert not budgets.costs(LimitKind.ORDERS, 0)
     assert len(budgets.costs(LimitKind.ORDERS, 2)) == 1
-    assert budgets.costs(LimitKind.REQUEST_WEIGHT, 1) == []
+    assert not budgets.costs(LimitKind.REQUEST_WEIGHT, 1)
     assert budgets.window(LimitKind.ORDERS, 60) is None
 
 

@@ -154,7 +154,7 @@ class World:
             if self.tells_usage:
                 self.window.observe(
                     count,
-                    claimed.mark_of(self.window),
+                    claimed.marks.get(self.window),
                     sent_ms=claimed.sent_ms,
                     now_ms=here_ms,
                     guard_ms=self.guard_ms,

@@ -15,7 +15,7 @@ else, such as the order budget of its own account, holds nobody up in the limits
 All times are venue epoch milliseconds, handed in.
 """
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -32,7 +32,8 @@ can starve an order."""
 
 NOTHING: Final[frozenset[Window]] = frozenset()
 
-Costs = Sequence[tuple[Window, int]]
+Cost = tuple[Window, int]
+Costs = Sequence[Cost]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,12 +52,8 @@ class Claim:
 
     sent_ms: float
     costs: Costs
-    marks: tuple[Mark, ...]
-
-    def mark_of(self, window: Window) -> Mark | None:
-        """Where a window stood when the request went, if it counts against it."""
-        pairs = zip(self.costs, self.marks, strict=True)
-        return next((mark for (taken, _), mark in pairs if taken is window), None)
+    marks: Mapping[Window, Mark]
+    """Where each of the windows stood when the request went."""
 
 
 def claim_at_once(costs: Costs, now_ms: float, *, rank: Rank, guard_ms: float) -> Claim | None:
@@ -64,7 +61,7 @@ def claim_at_once(costs: Costs, now_ms: float, *, rank: Rank, guard_ms: float) -
     for window, cost in costs:
         if not window.is_free(now_ms, cost, rank, guard_ms=guard_ms):
             return None
-    return take(costs, now_ms, guard_ms=guard_ms)
+    return _take(costs, now_ms, guard_ms)
 
 
 def reserve(costs: Costs, now_ms: float, *, rank: Rank, guard_ms: float, queues: bool = True) -> Reservation:
@@ -110,16 +107,20 @@ def claim(reservation: Reservation, now_ms: float, *, guard_ms: float) -> Claim 
         window.roll(now_ms)
         if not window.fits(now_ms, cost, guard_ms=guard_ms):
             return None
-    return take(reservation.costs, now_ms, guard_ms=guard_ms)
+    return _take(reservation.costs, now_ms, guard_ms)
 
 
 def take(costs: Costs, now_ms: float, *, guard_ms: float) -> Claim:
     """Take tokens without asking, for a request that goes whatever the limits say; they count all the same."""
-    marks = []
-    for window, cost in costs:
+    for window, _ in costs:
         window.roll(now_ms)
-        marks.append(window.take(cost, now_ms, guard_ms=guard_ms))
-    return Claim(sent_ms=now_ms, costs=costs, marks=tuple(marks))
+    return _take(costs, now_ms, guard_ms)
+
+
+def _take(costs: Costs, now_ms: float, guard_ms: float) -> Claim:
+    """Take tokens of limits in which it is `now_ms` already."""
+    marks = {window: window.take(cost, now_ms, guard_ms=guard_ms) for window, cost in costs}
+    return Claim(sent_ms=now_ms, costs=costs, marks=marks)
 
 
 def release(taken: Claim, now_ms: float, *, guard_ms: float, free: Collection[Window] = NOTHING) -> None:
@@ -145,6 +146,7 @@ class BudgetSet:
         """Follow the venue's limits; counts of windows that stay are kept."""
         before, self._windows = self._windows, {}
         self._by_kind = {kind: [] for kind in LimitKind}
+        self._costs: dict[tuple[LimitKind, int], tuple[Cost, ...]] = {}
         for limit in limits:
             key = (limit.kind, limit.interval_s)
             kind = SlidingWindow if limit.is_sliding else FixedWindow
@@ -170,9 +172,14 @@ class BudgetSet:
         for (kind, interval_s), window in self._windows.items():
             yield kind, interval_s, window
 
-    def costs(self, kind: LimitKind, cost: int) -> list[tuple[Window, int]]:
+    def costs(self, kind: LimitKind, cost: int) -> tuple[Cost, ...]:
         """Pair every limit of a kind with the tokens a request takes of it."""
-        return [(window, cost) for window in self._by_kind[kind]] if cost else []
+        known = self._costs.get((kind, cost))
+        if known is None:
+            # There are few: requests cost the same over and over.
+            known = tuple((window, cost) for window in self._by_kind[kind]) if cost else ()
+            self._costs[kind, cost] = known
+        return known
 
     def window(self, kind: LimitKind, interval_s: int) -> Window | None:
         """Return one limit, if the venue has it."""

@@ -193,7 +193,9 @@ class FixedWindow:
     def roll(self, now_ms: float) -> None:
         """Enter the window of `now_ms`; what is in flight may still be counted there."""
         index = int(now_ms // self.interval_ms)
-        if index <= self.index:
+        if index == self.index:
+            return
+        if index < self.index:
             if now_ms < self.index * self.interval_ms - STEP_MS:
                 self._step_back(index)
             return
