@@ -165,6 +165,11 @@ class VenueClock:
             doubt=doubt.value,
         )
 
+    @property
+    def is_known(self) -> bool:
+        """Whether the venue's time was ever learnt."""
+        return self._known.is_set()
+
     async def known(self) -> None:
         """Wait for the first synchronisation."""
         await self._known.wait()

@@ -8,9 +8,9 @@ Publish, confirm, remember, acknowledge, in this order.
 """
 
 import asyncio
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Callable, Coroutine, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
 from typing import Final
@@ -48,6 +48,10 @@ MAX_CORRELATION_BYTES: Final = 255
 log = structlog.get_logger("beeline.signal")
 
 Key = tuple[str, str]
+"""Account and signal id."""
+
+LaneKey = tuple[str, str]
+"""Account and symbol."""
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
@@ -63,7 +67,11 @@ class Execution:
     sent: bool = False
     outcome: Outcome | None = None
     on_told: Callable[[], None] = nothing
-    told: asyncio.Event = field(default_factory=asyncio.Event)
+
+    @property
+    def lane(self) -> LaneKey:
+        """Signals of one lane are worked on one after another."""
+        return self.signal.account, self.signal.symbol
 
     def continues_in(self, delivery: Delivery) -> bool:
         """Whether nobody else owned the shard since: otherwise what is known here is not all there is to know."""
@@ -75,13 +83,18 @@ class Execution:
     @property
     def is_wanted(self) -> bool:
         """Whether a delivery still waits."""
-        return any(delivery.is_current for delivery in self.deliveries)
+        for delivery in self.deliveries:  # noqa: SIM110 - there is one, and a generator costs more than the question
+            if delivery.is_current:
+                return True
+        return False
 
     def may_send(self) -> bool:
         """Whether an order for this signal may go out right now; asked right before it does."""
-        allowed = any(delivery.epoch.may_send() for delivery in self.deliveries)
-        self.sent = self.sent or allowed
-        return allowed
+        for delivery in self.deliveries:
+            if delivery.epoch.may_send():
+                self.sent = True
+                return True
+        return False
 
 
 class Dispatcher:
@@ -105,6 +118,8 @@ class Dispatcher:
         self._running: dict[Key, Execution] = {}
         self._refusing: dict[Key, Outcome] = {}
         self._kept: OrderedDict[Key, Execution] = OrderedDict()
+        self._untold: Counter[LaneKey] = Counter()
+        self._all_told: dict[LaneKey, asyncio.Event] = {}
         self.on_unknown: Callable[[Outcome, Shard], None] = lambda *_: None
         self.journal = Journal(telemetry, clock)
         self._answering = 0
@@ -215,8 +230,8 @@ class Dispatcher:
         key = (outcome.account, outcome.signal_id)
         if request.content_hash == outcome.content_hash:
             kept.deliveries = [delivery]
-            kept.told.clear()
             self._running[key] = kept
+            self._untold[kept.lane] += 1
             self._spawn(self._finish(kept, outcome))
         else:
             self._kept[key] = kept
@@ -262,6 +277,7 @@ class Dispatcher:
         outcome = self._build(subject, settlement, execution.journey, asked)
         execution.outcome = outcome
         execution.on_told = self.journal.settled(outcome, subject, execution.journey)
+        self._untold[execution.lane] += 1
         self._spawn(self._finish(execution, outcome))
 
     async def told(self, account: str, symbol: str) -> None:
@@ -270,10 +286,17 @@ class Dispatcher:
         A cancel changes what became of the orders before it: were one of their outcomes lost now, the next owner would
         look the order up and tell another.
         """
-        for execution in list(self._running.values()):
-            signal = execution.signal
-            if execution.outcome is not None and (signal.account, signal.symbol) == (account, symbol):
-                await execution.told.wait()
+        lane = (account, symbol)
+        while lane in self._untold:
+            await self._all_told.setdefault(lane, asyncio.Event()).wait()
+
+    def _note_told(self, lane: LaneKey) -> None:
+        """Wake who waits for a lane when the last of its settled signals is told."""
+        self._untold[lane] -= 1
+        if not self._untold[lane]:
+            del self._untold[lane]
+            if lane in self._all_told:
+                self._all_told.pop(lane).set()
 
     def abandon(self, execution: Execution) -> None:
         """Stop working on a signal that is not ours any more; whoever gets it again asks the venue first."""
@@ -290,7 +313,7 @@ class Dispatcher:
         key = (outcome.account, outcome.signal_id)
         answered = await self._answer(outcome, execution.deliveries, remember=True)
         self._leave(execution)
-        execution.told.set()
+        self._note_told(execution.lane)
         if answered:
             execution.on_told()
         shard = execution.deliveries[0].shard

@@ -331,6 +331,11 @@ class Gateway:
         """
         self._doubted.add(symbol)
 
+    def ready_rules(self, symbol: str) -> SymbolRules | None:
+        """Return the rules of a symbol if an order can go by them at once: nothing has to be asked before."""
+        is_doubtful = not self.clock.is_known or symbol in self._doubted
+        return None if is_doubtful else self.known_rules(symbol)
+
     def known_rules(self, symbol: str) -> SymbolRules | None:
         """Return the rules of a symbol if they were read already."""
         return self._rules.symbols.get(symbol) if self._rules else None

@@ -31,8 +31,9 @@ from worker.core.resolution import (
     give_up,
 )
 from worker.core.signals import Signal
-from worker.passage import Exchange, Fenced, Throttled
+from worker.passage import Exchange, Fenced, Passage, Throttled
 from worker.trade import (
+    EXHAUSTED,
     AbandonedError,
     TooLateError,
     Trade,
@@ -67,7 +68,11 @@ class Placement:
         trade = self._trade
         if self._signal.dry_run:
             return await self._rehearse(), self._order
-        if trade.execution.suspect_until_ms is not None:
+        if trade.execution.suspect_until_ms is None:
+            problem = await self._prepare() if trade.is_valid else trade.expired()
+            if problem is not None:
+                return refused(problem), self._order
+        else:
             await trade.clock_known(trade.desk.settings.resolution_budget)
             if not trade.clock_is_known:
                 return unresolved(), self._order
@@ -78,11 +83,14 @@ class Placement:
             suspect_until=self._suspect_until(),
         )
         while not isinstance(step, Settle):
-            case, step = await self._take(case, step)
-        step = replace(step, settlement=await self._name_the_rule(step.settlement))
-        if step.settlement.report is not None:
-            trade.told.tell(step.settlement.report.venue_order_id, self._order.client_order_id)
-        return step.settlement, self._order
+            act = self._place(case, step) if isinstance(step, Place) else self._look_up(case, step)
+            case, step = await act
+        settlement = step.settlement
+        if settlement.error is not None:
+            settlement = await self._name_the_rule(settlement, settlement.error)
+        if settlement.report is not None:
+            trade.told.tell(settlement.report.venue_order_id, self._order.client_order_id)
+        return settlement, self._order
 
     def _suspect_until(self) -> Instant | None:
         """The last instant at which what an earlier owner sent can enter.
@@ -107,15 +115,6 @@ class Placement:
         suspect_until = self._suspect_until()
         return replace(case, last_entry=suspect_until.or_later(case.last_entry)) if suspect_until else case
 
-    async def _take(self, case: Case, step: Step) -> tuple[Case, Step]:
-        match step:
-            case Place():
-                return await self._place(case, step)
-            case LookUp():
-                return await self._look_up(case, step)
-            case Settle():
-                return case, step
-
     async def _place(self, case: Case, step: Place) -> tuple[Case, Step]:
         trade = self._trade
         await trade.pause(step.wait_ms)
@@ -126,34 +125,37 @@ class Placement:
             if problem is not None:
                 return case, Settle(settlement=refused(problem))
             case = replace(case, order=self._order)
-        passage = await trade.slow_down() or await trade.gateway.send(
-            trade.adapter.place(self._order), trade.placing
-        )
-        match passage:
-            case Fenced():
-                obstacle = trade.obstacle()
-                if obstacle is None:
-                    raise AbandonedError
-                return case, Settle(settlement=rejected(obstacle))
-            case Throttled():
-                trade.journey.limiter_ms += passage.limiter_ms
-                return case, Settle(settlement=refused(throttled(passage, case.error)))
-            case Exchange():
-                trade.journey.attempts += 1
-                trade.journey.limiter_ms += passage.limiter_ms
-                trade.journey.venue_ms += passage.venue_ms
-                # Not the first: a stamp from a clock that ran ahead is refused, and the next one is before it.
-                self._earliest_stamp_ms = min(
-                    self._earliest_stamp_ms or passage.stamped_ms, passage.stamped_ms
-                )
-                self._first_sent_s = self._first_sent_s or self._now_s() - passage.venue_ms / 1000
-                verdict = trade.adapter.read_placement(self._order, passage.answer)
-                trade.note(verdict)
-                if isinstance(verdict, Refused) and trade.hear(passage, verdict.error):
-                    # Refused for the sake of a key that is not in force any more, or of a ban.
-                    await trade.admit()
-                    return case, Place()
-                return self._advance(case, Answered(verdict=verdict, last_entry=passage.last_entry))
+        passage: Passage | None = None
+        if (wait_s := trade.slowed_s) > 0:
+            passage = await trade.slow_down(wait_s)
+        if passage is None:
+            passage = await trade.gateway.send(trade.adapter.place(self._order), trade.placing)
+        if isinstance(passage, Exchange):
+            return await self._take_in(case, passage)
+        if isinstance(passage, Throttled):
+            trade.journey.limiter_ms += passage.limiter_ms
+            return case, Settle(settlement=refused(throttled(passage, case.error)))
+        obstacle = trade.obstacle()
+        if obstacle is None:
+            raise AbandonedError
+        return case, Settle(settlement=rejected(obstacle))
+
+    async def _take_in(self, case: Case, exchange: Exchange) -> tuple[Case, Step]:
+        """Learn from the answer to a placement."""
+        trade = self._trade
+        trade.journey.attempts += 1
+        trade.journey.limiter_ms += exchange.limiter_ms
+        trade.journey.venue_ms += exchange.venue_ms
+        # Not the first: a stamp from a clock that ran ahead is refused, and the next one is before it.
+        self._earliest_stamp_ms = min(self._earliest_stamp_ms or exchange.stamped_ms, exchange.stamped_ms)
+        self._first_sent_s = self._first_sent_s or self._now_s() - exchange.venue_ms / 1000
+        verdict = trade.adapter.read_placement(self._order, exchange.answer)
+        trade.note(verdict)
+        if isinstance(verdict, Refused) and trade.hear(exchange, verdict.error):
+            # Refused for the sake of a key that is not in force any more, or of a ban.
+            await trade.admit()
+            return case, Place()
+        return self._advance(case, Answered(verdict=verdict, last_entry=exchange.last_entry))
 
     async def _look_up(self, case: Case, step: LookUp) -> tuple[Case, Step]:
         trade = self._trade
@@ -207,10 +209,10 @@ class Placement:
     def _now_s(self) -> float:
         return self._trade.desk.clock.monotonic()
 
-    async def _name_the_rule(self, settlement: Settlement) -> Settlement:
+    async def _name_the_rule(self, settlement: Settlement, error: VenueError) -> Settlement:
         """Add what a rule allows to a refusal by it: the order passed the rules known here, so they are read again."""
-        error, trade = settlement.error, self._trade
-        if error is None or error.venue_code is None or error.detail or not error.code.startswith("filter_"):
+        trade = self._trade
+        if error.venue_code is None or error.detail or not error.code.startswith("filter_"):
             return settlement
         try:
             rules = await trade.in_time(trade.gateway.symbol_rules(self._signal.symbol))
@@ -226,9 +228,9 @@ class Placement:
     def _advance(self, case: Case, fact: Answered | Sighted) -> tuple[Case, Step]:
         if isinstance(fact, Answered) and _breaks_a_rule(fact.verdict):
             self._trade.gateway.doubt_rules(self._signal.symbol)
-        unresolved = refusal(
-            "resolution_exhausted", detail=f"It began with {case.error.code}" if case.error else None
-        )
+        unresolved = EXHAUSTED
+        if case.error is not None:
+            unresolved = refusal("resolution_exhausted", detail=f"It began with {case.error.code}")
         return advance(case, fact, self._trade.moment(), self._trade.expired(case.error), unresolved)
 
     async def _prepare(self) -> VenueError | None:

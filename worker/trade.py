@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, Final, TypeVar
 
 from adapters.base import Flow
@@ -24,6 +24,9 @@ T = TypeVar("T")
 
 RETRY_MS: Final = (200.0, 400.0, 800.0, 1_600.0, 3_200.0, 5_000.0)
 
+
+EXPIRED: Final = refusal("signal_expired")
+EXHAUSTED: Final = refusal("resolution_exhausted")
 
 WAITS_OTHERWISE: Final = (Retry.AFTER_HOLD, Retry.AFTER_RESYNC)
 """What another attempt waits for in any case: rejects for these reasons need no slowing down."""
@@ -67,27 +70,27 @@ class Trade:
         """Whether the last request of a conversation failed for the sake of a key that is not in force, or of a ban."""
         budget = self.gateway.budget(account.limit_group or account.name)
         self.budget, self.told = budget, budget.told
-        self._sending = Sending(
-            signer=account.signer, budget=budget, may_send=execution.may_send, deadline_ms=valid_until_ms
+
+    def _sending(self, may_send: Callable[[], bool], deadline_ms: float) -> Sending:
+        """Sending with the account's key as it is now: it may be replaced while the signal is worked on."""
+        self.account = self.desk.book.in_force(self.account)
+        return Sending(
+            signer=self.account.signer, budget=self.budget, may_send=may_send, deadline_ms=deadline_ms
         )
 
     @property
     def sending(self) -> Sending:
-        """Sending with the account's key as it is now: it may be replaced while the signal is worked on."""
-        current = self.desk.book.in_force(self.account)
-        if current is not self.account:
-            self.account = current
-            self._sending = replace(self._sending, signer=current.signer)
-        return self._sending
+        """Sending that the lease fences."""
+        return self._sending(self.execution.may_send, self.valid_until_ms)
 
     @property
     def placing(self) -> Sending:
-        """Sending that an operator's hold or a quarantine stops at the last moment."""
-        return replace(self.sending, may_send=self._may_place)
+        """Sending that an operator's hold or a quarantine stops at the last moment, too."""
+        return self._sending(self._may_place, self.valid_until_ms)
 
     def asking(self, budget_ms: float) -> Sending:
         """Sending that only asks: no fence, and no longer than what is left of the time to find out."""
-        return replace(self.sending, may_send=always, deadline_ms=self.desk.clock.wall_ms() + budget_ms)
+        return self._sending(always, self.desk.clock.wall_ms() + budget_ms)
 
     # --- What stands in the way
 
@@ -143,7 +146,9 @@ class Trade:
 
     def expired(self, last: VenueError | None = None) -> VenueError:
         """The refusal of a signal whose validity ended; it names what stood in the way."""
-        return refusal("signal_expired", detail=f"The last attempt ended with {last.code}" if last else None)
+        return (
+            refusal("signal_expired", detail=f"The last attempt ended with {last.code}") if last else EXPIRED
+        )
 
     async def pause(self, wait_ms: float) -> None:
         """Wait while resolving a doubt."""
@@ -173,14 +178,17 @@ class Trade:
         error = self.adapter.error(exchange.answer)
         self.is_excused = error is not None and self.hear(exchange, error)
 
-    async def slow_down(self) -> Throttled | None:
-        """Wait where the venue refused the same again and again, or say that the wait would outlive the signal."""
-        wait_s = self.budget.rejects.wait_s(self.signal.symbol, self.desk.clock.monotonic())
+    @property
+    def slowed_s(self) -> float:
+        """How long the next placement has to wait because the venue refused the same again and again."""
+        return self.budget.rejects.wait_s(self.signal.symbol, self.desk.clock.monotonic())
+
+    async def slow_down(self, wait_s: float) -> Throttled | None:
+        """Wait, or say that the wait would outlive the signal."""
         if self.desk.clock.wall_ms() + wait_s * 1000 > self.valid_until_ms:
             return Throttled(wait_ms=wait_s * 1000, limiter_ms=0.0)
-        if wait_s > 0:
-            await asyncio.sleep(wait_s)
-            self.journey.limiter_ms += wait_s * 1000
+        await asyncio.sleep(wait_s)
+        self.journey.limiter_ms += wait_s * 1000
         return None
 
     def note(self, verdict: Verdict) -> None:
@@ -195,7 +203,9 @@ class Trade:
 
     async def ready_rules(self) -> SymbolRules | VenueError:
         """Return the symbol's rules, waiting for a venue that cannot tell them now while the signal is valid."""
-        tries = 0
+        known, tries = self.gateway.ready_rules(self.signal.symbol), 0
+        if known is not None:
+            return known
         while True:
             try:
                 await self.in_time(self.gateway.clock.known())
@@ -249,7 +259,7 @@ class Trade:
     @property
     def clock_is_known(self) -> bool:
         """Whether a request can be stamped."""
-        return self.gateway.clock.read() is not None
+        return self.gateway.clock.is_known
 
 
 # --- How a signal ends without having been sent -----------------------------------------------------------------------
@@ -272,8 +282,7 @@ def refused(error: VenueError) -> Settlement:
 
 def unresolved(error: VenueError | None = None) -> Settlement:
     """Nobody could tell within the resolution budget, or for another reason."""
-    error = error or refusal("resolution_exhausted")
-    return Settlement(status=Status.UNKNOWN, landed=Landed.UNKNOWN, error=error)
+    return Settlement(status=Status.UNKNOWN, landed=Landed.UNKNOWN, error=error or EXHAUSTED)
 
 
 def throttled(passage: Throttled, last: VenueError | None = None) -> VenueError:
