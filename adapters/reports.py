@@ -58,20 +58,22 @@ def read_report(row: Row, placed: Order | None = None) -> ExecutionReport | None
     In the answer to a placement, what the venue leaves out is taken from the order `placed`. In the answer to
     a cancel `clientOrderId` is the id of the cancel, and the order's own is `origClientOrderId`.
     """
-    venue_order_id = text(row.get("orderIdStr")) or text(row.get("orderId"))
+    get = row.get
+    venue_order_id = text(get("orderIdStr")) or text(get("orderId"))
     if venue_order_id is None:
         return None
-    status = text(row.get("status"))
-    kind = _TYPES.get(_upper(row.get("type")))
-    quantity = decimal(row.get("origQty"))
-    fills = _read_fills(row.get("fills"))
+    status = text(get("status"))
+    kind = _TYPES.get(_upper(get("type")))
+    quantity = decimal(get("origQty"))
+    fills = _read_fills(get("fills"))
     state = None if status is None else STATES.get(status.upper())
     executed = _executed_quantity(row, state, quantity)
-    transact_time_ms = milliseconds(row.get("transactTime")) or milliseconds(row.get("updateTime"))
-    created_ms = milliseconds(row.get("time"))
-    client_order_id = text(row.get("origClientOrderId")) or text(row.get("clientOrderId")) or ""
-    symbol = _upper(row.get("symbol"))
-    if placed is not None:
+    transact_time_ms = milliseconds(get("transactTime")) or milliseconds(get("updateTime"))
+    created_ms = milliseconds(get("time"))
+    symbol = _upper(get("symbol"))
+    if placed is None:
+        client_order_id = text(get("origClientOrderId")) or text(get("clientOrderId")) or ""
+    else:
         client_order_id = placed.client_order_id
         symbol = symbol or placed.symbol
         created_ms = created_ms or transact_time_ms
@@ -81,13 +83,11 @@ def read_report(row: Row, placed: Order | None = None) -> ExecutionReport | None
         symbol=symbol,
         state=None if executed is None else state,
         venue_status=status,
-        side=_SIDES.get(_upper(row.get("side"))),
+        side=_SIDES.get(_upper(get("side"))),
         type=kind,
-        time_in_force=None
-        if kind is OrderType.MARKET
-        else _TIMES_IN_FORCE.get(_upper(row.get("timeInForce"))),
+        time_in_force=None if kind is OrderType.MARKET else _TIMES_IN_FORCE.get(_upper(get("timeInForce"))),
         quantity=quantity,
-        price=decimal(row.get("price")) or None,
+        price=decimal(get("price")) or None,
         executed_quantity=executed,
         executed_quote=_executed_quote(row, executed, fills),
         fills=fills,
@@ -102,7 +102,7 @@ def _upper(value: object) -> str:
 
 def _executed_quantity(row: Row, state: OrderState | None, quantity: Decimal | None) -> Decimal | None:
     executed = decimal(row.get("executedQty"))
-    if executed is not None and executed >= 0:
+    if executed is not None and executed >= _ZERO:
         return executed
     if state is OrderState.FILLED:
         return quantity
@@ -113,7 +113,7 @@ def _executed_quote(row: Row, executed: Decimal | None, fills: tuple[Fill, ...])
     """Read what was paid or received; negative means that the venue does not know."""
     for name in ("cummulativeQuoteQty", "cumulativeQuoteQty", "cumQuote"):
         quote = decimal(row.get(name))
-        if quote is not None and quote >= 0:
+        if quote is not None and quote >= _ZERO:
             return quote
     if executed is not None and not executed:
         return _ZERO
@@ -148,10 +148,13 @@ def with_fills(report: ExecutionReport, trades: object) -> ExecutionReport:
 
 
 def _read_fills(value: object) -> tuple[Fill, ...]:
-    if not isinstance(value, list) or not value:
-        return ()
-    fills = [_read_fill(row) for row in value]
-    return tuple(fill for fill in fills if fill is not None) if None not in fills else ()
+    fills = []
+    for row in value if isinstance(value, list) else ():
+        fill = _read_fill(row)
+        if fill is None:
+            return ()
+        fills.append(fill)
+    return tuple(fills)
 
 
 def _read_fill(row: object) -> Fill | None:

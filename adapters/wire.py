@@ -9,9 +9,9 @@ enum values; a reader answers `None` for what it cannot read, and the caller dec
 """
 
 import json
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from decimal import Context, Decimal, InvalidOperation
-from typing import Final
+from typing import Any, Final
 from urllib.parse import quote
 
 import orjson
@@ -79,37 +79,26 @@ def read_json(body: bytes) -> object:
         return None
 
 
-def _has_float(value: object) -> bool:
-    """Search by the types of whole containers, which is several times faster than looking at each value."""
-    if isinstance(value, dict):
-        return _holds_float(value.values())
-    return _holds_float(value) if isinstance(value, list) else isinstance(value, float)
-
-
-def _holds_float(values: Collection[object]) -> bool:
-    kinds = set(map(type, values))
-    if float in kinds:
-        return True
-    if kinds.isdisjoint(_CONTAINERS):
-        return False
-    return any(_has_float(value) for value in values if type(value) in _CONTAINERS)
-
-
-_CONTAINERS: Final = frozenset({dict, list})
+def _has_float(document: object) -> bool:
+    containers: list[Any] = [[document]]  # grows while it is walked through, so that no nesting is too deep
+    for container in containers:
+        for value in container.values() if type(container) is dict else container:
+            kind = type(value)
+            if kind is str:  # nearly all of them
+                continue
+            if kind is float:
+                return True
+            if kind is dict or kind is list:
+                containers.append(value)
+    return False
 
 
 def decimal(value: object) -> Decimal | None:
     """Read a finite decimal from a string or a number."""
+    if not isinstance(value, str) and (isinstance(value, bool) or not isinstance(value, int | Decimal)):
+        return None
     try:
-        match value:
-            case str():
-                number = Decimal(value)
-            case bool():
-                return None
-            case int() | Decimal():
-                number = Decimal(value)
-            case _:
-                return None
+        number = Decimal(value)
     except InvalidOperation:
         return None
     return number if number.is_finite() else None
@@ -117,16 +106,12 @@ def decimal(value: object) -> Decimal | None:
 
 def integer(value: object) -> int | None:
     """Read a whole number from a number or a string, without a detour over floating point."""
-    match value:
-        case bool():
-            return None
-        case int():
-            return value
-        case str() | Decimal():
-            number = decimal(value)
-            return None if number is None or abs(number) >= _HUGE or number % 1 else int(number)
-        case _:
-            return None
+    if isinstance(value, int):
+        return None if isinstance(value, bool) else value
+    if not isinstance(value, str | Decimal):
+        return None
+    number = decimal(value)
+    return None if number is None or abs(number) >= _HUGE or number % 1 else int(number)
 
 
 _HUGE: Final = Decimal(10) ** 28
@@ -142,15 +127,9 @@ def milliseconds(value: object) -> int | None:
 
 def text(value: object) -> str | None:
     """Read text or a number as text; an empty string is nothing."""
-    match value:
-        case str():
-            return value or None
-        case bool():
-            return None
-        case int():
-            return str(value)
-        case _:
-            return None
+    if isinstance(value, str):
+        return value or None
+    return str(value) if isinstance(value, int) and not isinstance(value, bool) else None
 
 
 def rows(value: object) -> list[dict[str, object]]:
