@@ -28,13 +28,12 @@ from pydantic import (
 
 from adapters.model import OrderType, PositionSide, Side, TimeInForce
 from adapters.values import value_type
+from worker.core.amounts import MAX_DIGITS, read_amount, shortest
 
 MAX_BODY_BYTES: Final = 64 * 1024
 MAX_SIGNAL_ID_LENGTH: Final = 128
 MAX_PROBLEMS: Final = 20
 
-_DECIMAL = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?", re.ASCII)
-_MAX_DIGITS: Final = 18
 _RFC_3339 = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(?:\.\d+)?(?:[Zz]|[+-]\d\d:\d\d)", re.ASCII)
 
 
@@ -92,24 +91,6 @@ class Unanswerable:
     reason: str
 
 
-def _read_decimal(value: object) -> object:
-    """Turn a decimal text into a `Decimal`, refusing every form that could change its value on the way."""
-    if isinstance(value, bool) or not isinstance(value, str | int):
-        raise ValueError('must be a decimal number, best as a string such as "0.01"')  # noqa: TRY004 - pydantic wants it
-    text = str(value)
-    if not _DECIMAL.fullmatch(text):
-        raise ValueError(
-            'must be a plain decimal number such as "0.01": digits and one point, no exponent, no sign'
-        )
-    whole, _, fraction = text.lstrip("-").partition(".")
-    if len(whole) > _MAX_DIGITS or len(fraction) > _MAX_DIGITS:
-        raise ValueError(f"must have at most {_MAX_DIGITS} digits before and {_MAX_DIGITS} after the point")
-    number = Decimal(text)
-    if number <= 0:
-        raise ValueError("must be greater than 0")
-    return number
-
-
 def _read_instant(value: object) -> object:
     """Turn RFC 3339 or epoch milliseconds into epoch milliseconds."""
     if isinstance(value, int) and not isinstance(value, bool):
@@ -122,7 +103,7 @@ def _read_instant(value: object) -> object:
     raise ValueError("must be RFC 3339 with an offset, such as 2026-11-20T12:00:00Z, or epoch milliseconds")
 
 
-Amount = Annotated[Decimal, BeforeValidator(_read_decimal, json_schema_input_type=str | float)]
+Amount = Annotated[Decimal, BeforeValidator(read_amount, json_schema_input_type=str | float)]
 Instant = Annotated[
     int, BeforeValidator(_read_instant, json_schema_input_type=str | int), Field(ge=0, le=10**14)
 ]
@@ -183,7 +164,7 @@ class SignalV1(BaseModel):
 
     @model_validator(mode="after")
     def _fields_fit_the_action(self) -> Self:
-        problems = [*_action_problems(self)]
+        problems = _action_problems(self)
         if problems:
             raise ValueError("; ".join(problems))
         return self
@@ -205,24 +186,21 @@ def _action_problems(signal: SignalV1) -> list[str]:
 
 
 def _place_problems(signal: SignalV1) -> list[str]:
-    problems = [
-        f"{name}: required to place an order" for name in ("side", "type") if getattr(signal, name) is None
-    ]
+    problems = []
+    if signal.side is None:
+        problems.append("side: required to place an order")
+    if signal.type is None:
+        problems.append("type: required to place an order")
     if signal.cancels is not None:
         problems.append("cancels: only used by cancel")
-    problems += _quantity_problems(signal)
+    amounts = (signal.quantity is not None) + (signal.quote_quantity is not None)
+    if signal.close_position and amounts:
+        problems.append("quantity: not used with close_position")
+    if not signal.close_position and amounts != 1:
+        problems.append("quantity: exactly one of quantity and quote_quantity is required")
     if signal.type is not None:
         problems += _type_problems(signal, signal.type)
     return problems
-
-
-def _quantity_problems(signal: SignalV1) -> list[str]:
-    amounts = (signal.quantity is not None) + (signal.quote_quantity is not None)
-    if signal.close_position and amounts:
-        return ["quantity: not used with close_position"]
-    if not signal.close_position and amounts != 1:
-        return ["quantity: exactly one of quantity and quote_quantity is required"]
-    return []
 
 
 def _type_problems(signal: SignalV1, kind: OrderType) -> list[str]:
@@ -231,16 +209,15 @@ def _type_problems(signal: SignalV1, kind: OrderType) -> list[str]:
         problems.append(f"price: required by {kind.value}")
     if kind not in _LIMIT_TYPES and signal.price is not None:
         problems.append(f"price: not used by {kind.value}")
-    triggered = kind in _STOP_TYPES or kind is OrderType.TRAILING_STOP
     if kind in _STOP_TYPES and signal.stop_price is None and signal.trailing_delta is None:
         problems.append(f"stop_price: required by {kind.value}")
     if kind is OrderType.TRAILING_STOP and signal.trailing_delta is None:
         problems.append("trailing_delta: required by trailing_stop")
-    problems += [
-        f"{name}: not used by {kind.value}"
-        for name in ("stop_price", "trailing_delta")
-        if not triggered and getattr(signal, name) is not None
-    ]
+    if kind not in _STOP_TYPES and kind is not OrderType.TRAILING_STOP:
+        if signal.stop_price is not None:
+            problems.append(f"stop_price: not used by {kind.value}")
+        if signal.trailing_delta is not None:
+            problems.append(f"trailing_delta: not used by {kind.value}")
     if kind is OrderType.MARKET and signal.time_in_force is not None:
         problems.append("time_in_force: not used by market")
     return problems
@@ -257,7 +234,7 @@ def _loads(body: bytes) -> Any:
         if b"\\u" in body:  # may be half a character, which no text can hold
             raise
         return _loads_exactly(body)  # a number beyond every float is JSON all the same
-    if isinstance(document, dict) and any(isinstance(value, float) for value in document.values()):
+    if isinstance(document, dict) and float in set(map(type, document.values())):
         exact = _loads_exactly(body)
         document |= {name: exact[name] for name in _AMOUNT_FIELDS & document.keys()}
     return document
@@ -273,7 +250,7 @@ def _refuse_constant(name: str) -> None:
 
 
 def _int_or_text(text: str) -> int | str:
-    return int(text) if len(text) <= _MAX_DIGITS else text
+    return int(text) if len(text) <= MAX_DIGITS else text
 
 
 def _given_twice(body: bytes, document: dict[str, Any]) -> str | None:
@@ -281,7 +258,7 @@ def _given_twice(body: bytes, document: dict[str, Any]) -> str | None:
 
     Every text of a flat object has two quotes, so a count tells the usual case from the rest without parsing again.
     """
-    texts = len(document) + sum(isinstance(value, str) for value in document.values())
+    texts = len(document) + list(map(type, document.values())).count(str)
     if body.count(b'"') == 2 * texts:
         return None
     pairs: list[tuple[str, object]] = []
@@ -368,11 +345,12 @@ def _signal(wire: SignalV1) -> Signal:
     time_in_force = wire.time_in_force
     if time_in_force is None and wire.type in _LIMIT_TYPES and wire.type is not OrderType.LIMIT_MAKER:
         time_in_force = TimeInForce.GTC
+    symbol = wire.symbol.replace("/", "").upper()
     return Signal(
         signal_id=wire.signal_id,
         account=wire.account,
         action=wire.action,
-        symbol=wire.symbol.replace("/", "").upper(),
+        symbol=symbol,
         symbol_text=wire.symbol,
         side=wire.side,
         type=wire.type,
@@ -388,36 +366,32 @@ def _signal(wire: SignalV1) -> Signal:
         cancels=wire.cancels,
         valid_until_ms=wire.valid_until,
         dry_run=wire.dry_run,
-        content_hash=_content_hash(wire, time_in_force),
+        content_hash=_content_hash(wire, symbol, time_in_force),
     )
 
 
-def _content_hash(wire: SignalV1, time_in_force: TimeInForce | None) -> str:
+def _content_hash(wire: SignalV1, symbol: str, time_in_force: TimeInForce | None) -> str:
     """Hash what the signal asks for, so that the same request written differently is the same content."""
     parts = (
         wire.action,
-        wire.symbol.replace("/", "").upper(),
-        wire.side,
-        wire.type,
-        _plain(wire.quantity),
-        _plain(wire.quote_quantity),
-        _plain(wire.price),
-        _plain(wire.stop_price),
-        _plain(wire.trailing_delta),
-        time_in_force,
-        wire.reduce_only,
-        wire.close_position,
-        wire.position_side,
-        wire.cancels,
-        wire.valid_until,
-        wire.dry_run,
+        symbol,
+        wire.side or "",
+        wire.type or "",
+        shortest(wire.quantity),
+        shortest(wire.quote_quantity),
+        shortest(wire.price),
+        shortest(wire.stop_price),
+        shortest(wire.trailing_delta),
+        time_in_force or "",
+        _shown(wire.reduce_only),
+        _shown(wire.close_position),
+        wire.position_side or "",
+        wire.cancels or "",
+        _shown(wire.valid_until),
+        _shown(wire.dry_run),
     )
-    text = "\n".join("" if part is None else str(part) for part in parts)
-    return blake2b(text.encode(), digest_size=16).hexdigest()
+    return blake2b("\n".join(parts).encode(), digest_size=16).hexdigest()
 
 
-def _plain(number: Decimal | None) -> str:
-    if number is None:
-        return ""
-    text = f"{number:f}"  # not `normalize`, which rounds to 28 digits
-    return text.rstrip("0").rstrip(".") if "." in text else text
+def _shown(number: int | None) -> str:
+    return "" if number is None else str(number)
