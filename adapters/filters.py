@@ -10,7 +10,6 @@ Sources: Binance spot filters.md (steps count from zero), Bitrue spot README (qu
 smallest value, a market order is measured on the mark price).
 """
 
-from collections.abc import Iterator
 from dataclasses import replace
 from decimal import ROUND_DOWN, ROUND_UP, Decimal
 from typing import Final
@@ -94,37 +93,52 @@ def trailing_grid(order: Order, rules: SymbolRules) -> Grid:
 
 def check_filters(order: Order, rules: SymbolRules, last_price: Decimal | None) -> VenueError | None:
     """Return the first filter that an order breaks."""
-    return next(_violations(order, rules, last_price), None)
+    return (
+        _check_price("price", order.price, rules)
+        or _check_price("stop_price", order.stop_price, rules)
+        or _check_trailing_delta(order, rules)
+        or _check_quantity(order, rules)
+        or _check_precision("quote_quantity", order.quote_quantity, rules.quote_precision)
+        or _check_notional(order, rules, last_price)
+        or _check_percent_price(order, rules, last_price)
+    )
 
 
-def _violations(order: Order, rules: SymbolRules, last_price: Decimal | None) -> Iterator[VenueError]:
-    for name, price in (("price", order.price), ("stop_price", order.stop_price)):
-        if price is not None:
-            yield from _off_grid(name, price, price_grid(rules), "price_filter")
-            if rules.tick_size is None:
-                yield from _too_precise(name, price, rules.quote_precision)
-    if order.trailing_delta is not None:
-        grid = trailing_grid(order, rules)
-        yield from _off_grid("trailing_delta", order.trailing_delta, grid, "trailing_delta")
-    if order.quantity is not None:
-        yield from _off_grid("quantity", order.quantity, lot_grid(rules), "lot_size")
-        if order.type is OrderType.MARKET:
-            yield from _off_grid("quantity", order.quantity, market_lot_grid(rules), "market_lot_size")
-        if rules.step_size is None:
-            yield from _too_precise("quantity", order.quantity, rules.base_precision)
-    if order.quote_quantity is not None:
-        yield from _too_precise("quote_quantity", order.quote_quantity, rules.quote_precision)
-    yield from _notional(order, rules, last_price)
-    yield from _percent_price(order, rules, last_price)
+def _check_price(name: str, price: Decimal | None, rules: SymbolRules) -> VenueError | None:
+    if price is None:
+        return None
+    if rules.tick_size is None:
+        return _check_grid(name, price, price_grid(rules), "price_filter") or _check_precision(
+            name, price, rules.quote_precision
+        )
+    return _check_grid(name, price, price_grid(rules), "price_filter")
+
+
+def _check_trailing_delta(order: Order, rules: SymbolRules) -> VenueError | None:
+    if order.trailing_delta is None:
+        return None
+    return _check_grid("trailing_delta", order.trailing_delta, trailing_grid(order, rules), "trailing_delta")
+
+
+def _check_quantity(order: Order, rules: SymbolRules) -> VenueError | None:
+    quantity = order.quantity
+    if quantity is None:
+        return None
+    error = _check_grid("quantity", quantity, lot_grid(rules), "lot_size")
+    if error is None and order.type is OrderType.MARKET:
+        error = _check_grid("quantity", quantity, market_lot_grid(rules), "market_lot_size")
+    if error is None and rules.step_size is None:
+        error = _check_precision("quantity", quantity, rules.base_precision)
+    return error
 
 
 def _broken(filter_name: str, detail: str) -> VenueError:
     return refusal(f"filter_{filter_name}", detail=detail)
 
 
-def _off_grid(name: str, value: Decimal, grid: Grid, filter_name: str) -> Iterator[VenueError]:
+def _check_grid(name: str, value: Decimal, grid: Grid, filter_name: str) -> VenueError | None:
     if grid.allows(value):
-        return
+        return None
     if grid.low is not None and value < grid.low:
         fault = f"is below the minimum {plain(grid.low)}"
     elif grid.high is not None and value > grid.high:
@@ -133,47 +147,53 @@ def _off_grid(name: str, value: Decimal, grid: Grid, filter_name: str) -> Iterat
         start = f", counted from {plain(grid.offset)}" if grid.offset else ""
         fault = f"is not in steps of {plain(grid.step or _ZERO)}{start}"
     nearest = plain(grid.floor(value))
-    yield _broken(filter_name, f"{name} {plain(value)} {fault}; the nearest allowed value is {nearest}")
+    return _broken(filter_name, f"{name} {plain(value)} {fault}; the nearest allowed value is {nearest}")
 
 
-def _too_precise(name: str, value: Decimal, precision: int | None) -> Iterator[VenueError]:
-    if precision is None:
-        return
+def _check_precision(name: str, value: Decimal | None, precision: int | None) -> VenueError | None:
+    if value is None or precision is None:
+        return None
     allowed = value.quantize(Decimal(1).scaleb(-precision), ROUND_DOWN, EXACT)
-    if allowed != value:
-        detail = (
-            f"{name} {plain(value)} has more than {precision} decimals; the nearest below is {plain(allowed)}"
-        )
-        yield _broken("precision", detail)
+    if allowed == value:
+        return None
+    detail = (
+        f"{name} {plain(value)} has more than {precision} decimals; the nearest below is {plain(allowed)}"
+    )
+    return _broken("precision", detail)
 
 
 # --- Rules that need a price --------------------------------------------------------------------------------
 
 
-def _notional(order: Order, rules: SymbolRules, last_price: Decimal | None) -> Iterator[VenueError]:
-    is_market = order.type is OrderType.MARKET
-    measured_at = last_price if is_market or rules.notional_on_last_price else order.price
-    if order.quote_quantity is not None:
-        value = order.quote_quantity
-    elif order.quantity is not None and measured_at is not None:
-        value = EXACT.multiply(order.quantity, measured_at)
-    else:
-        return
+def _check_notional(order: Order, rules: SymbolRules, last_price: Decimal | None) -> VenueError | None:
     low, high = rules.min_notional, rules.max_notional
+    if order.type is OrderType.MARKET:
+        low = low if rules.min_notional_on_market else None
+        high = high if rules.max_notional_on_market else None
     if order.reduce_only and not rules.min_notional_on_reduce_only:
         low = None
-    if low is not None and value < low and (rules.min_notional_on_market or not is_market):
-        yield _broken(
+    if low is None and high is None:
+        return None
+    measured_on_last = order.type is OrderType.MARKET or rules.notional_on_last_price
+    price = last_price if measured_on_last else order.price
+    value = order.quote_quantity
+    if value is None:
+        if order.quantity is None or price is None:
+            return None
+        value = EXACT.multiply(order.quantity, price)
+    if low is not None and value < low:
+        return _broken(
             rules.notional_filter,
             f"the order is worth {plain(value)} {rules.quote}, at least {plain(low)} is required"
-            + _smallest(order, rules, low, measured_at),
+            + _smallest(order, rules, low, price),
         )
-    if high is not None and value > high and (rules.max_notional_on_market or not is_market):
-        yield _broken(
+    if high is not None and value > high:
+        return _broken(
             rules.notional_filter,
             f"the order is worth {plain(value)} {rules.quote}, at most {plain(high)} is allowed"
-            + _largest(order, rules, high, measured_at),
+            + _largest(order, rules, high, price),
         )
+    return None
 
 
 def _smallest(order: Order, rules: SymbolRules, low: Decimal, price: Decimal | None) -> str:
@@ -197,23 +217,22 @@ def _short(quantity: Decimal, rules: SymbolRules, rounding: str) -> Decimal:
     return quantity.quantize(Decimal(1).scaleb(-(rules.base_precision or 8)), rounding, EXACT)
 
 
-def _percent_price(order: Order, rules: SymbolRules, last_price: Decimal | None) -> Iterator[VenueError]:
+def _check_percent_price(order: Order, rules: SymbolRules, last_price: Decimal | None) -> VenueError | None:
     if last_price is None or order.price is None or order.stop_price is not None:
-        return  # a waiting order is measured when it triggers
+        return None  # a waiting order is measured when it triggers
     if order.side is Side.BUY:
         up, down = rules.bid_multiplier_up, rules.bid_multiplier_down
     else:
         up, down = rules.ask_multiplier_up, rules.ask_multiplier_down
     highest = None if up is None else EXACT.multiply(last_price, up)
     lowest = None if down is None else EXACT.multiply(last_price, down)
-    band = Grid(low=lowest, high=highest)
-    if band.allows(order.price):
-        return
+    if Grid(low=lowest, high=highest).allows(order.price):
+        return None
     grid = replace(price_grid(rules), low=None, high=None)
     nearest = (
         grid.ceiling(lowest) if lowest is not None and order.price < lowest else grid.floor(highest or _ZERO)
     )
-    yield _broken(
+    return _broken(
         rules.percent_price_filter,
         f"price {plain(order.price)} is too far from the {rules.measured_on} {plain(last_price)}; "
         f"the nearest allowed value is {plain(nearest)}",
