@@ -165,7 +165,7 @@ class AmqpLine:
         self._loop = asyncio.get_running_loop()
         self._on_lost = on_lost
         self._on_message: OnMessage = _ignore
-        self._published = 0
+        self._id, self._published = uuid4().hex, 0
         self._unconfirmed: dict[int, Unconfirmed] = {}
         self._watch: asyncio.TimerHandle | None = None
         self._is_open, self._leaving = True, False
@@ -225,7 +225,7 @@ class AmqpLine:
         """
         if not self._is_open or self._leaving:
             raise BrokerError("the channel was closed")
-        message_id = message.message_id or uuid4().hex
+        message_id = message.message_id or f"{self._id}-{self._published}"
         self._switch.write(
             publish_frames(
                 self._number,
