@@ -31,7 +31,7 @@ FRAME_START: Final = Struct(">BHI")
 METHOD_ID: Final = Struct(">I")
 CONFIRM: Final = Struct(">QB")
 
-SEEN_BEFORE: Final = ("x-acquired-count", "x-delivery-count", "x-death", REPLAYED_HEADER)
+SEEN_BEFORE: Final = frozenset({"x-acquired-count", "x-delivery-count", "x-death", REPLAYED_HEADER})
 """Headers of a message that somebody may have handled: delivered before, or moved back from the dead letters, for
 which older brokers clear the `redelivered` flag, and `beeline dead replay` sets a header of its own."""
 
@@ -170,7 +170,7 @@ class Content:
             content_type=None,
         )
         _read_properties(message, self.flags, self.properties)
-        if not message.redelivered and message.headers:
+        if not message.redelivered and not SEEN_BEFORE.isdisjoint(message.headers):
             message.redelivered = any(message.headers.get(name) for name in SEEN_BEFORE)
         return message
 
