@@ -258,6 +258,9 @@ class Context:
 def _reported(case: Case, context: Context) -> tuple[Case, Step]:
     """The venue has the order: settle it, or ask again while its fate is open."""
     report, now = context.report, context.now
+    is_final = _is_final(report, case.order)
+    if is_final and not report.is_abridged:
+        return case, Settle(settlement=settle_placement(report, case.order))
     landed_at_ms = case.landed_at_ms if case.landed_at_ms is not None else now.mono_ms
     known = replace(
         case,
@@ -265,9 +268,7 @@ def _reported(case: Case, context: Context) -> tuple[Case, Step]:
         landed_at_ms=landed_at_ms,
         venue_order_id=report.venue_order_id or case.venue_order_id,
     )
-    if _is_final(report, case.order):
-        if not report.is_abridged:
-            return known, Settle(settlement=settle_placement(report, case.order))
+    if is_final:
         return replace(known, abridged=report, tries=0, give_up_at_ms=_give_up_at(case, now)), LookUp()
     if report.state is not None and now.mono_ms - landed_at_ms >= SETTLE_PATIENCE_MS:
         return known, Settle(settlement=settle_placement(report, case.order))
