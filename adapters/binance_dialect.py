@@ -20,27 +20,18 @@ from adapters.dialect import (
     Params,
     Rest,
     cancelled_orders,
-    denies,
     doubt,
-    lookup_failed,
-    not_found,
     order_params,
 )
 from adapters.error_tables.binance_spot import TABLE
-from adapters.errors import Landed
 from adapters.exchange_info import Filters, Row, bound, is_trading, names, order_types, precision, read_limit
 from adapters.model import (
-    Absent,
-    Accepted,
     AllCancelled,
     Ambiguous,
     Answer,
     Call,
-    ExecutionReport,
     Found,
-    LookupFailed,
     Order,
-    OrderState,
     OrderType,
     Purpose,
     Sighting,
@@ -50,7 +41,8 @@ from adapters.model import (
     Unproven,
     Verdict,
 )
-from adapters.reports import fits, names_other, read_report, sight
+from adapters.reports import fits
+from adapters.single_orders import SingleOrders, cancel_until_closed, conclude_cancel
 
 _TYPES: Final = frozenset(OrderType)
 _NOT_OPEN: Final = frozenset({-2011, -2013})
@@ -67,6 +59,7 @@ class BinanceOrders:
 
     def __init__(self, rest: Rest) -> None:
         self._rest = rest
+        self._single = SingleOrders(rest, unknown=_NO_SUCH_ORDER, trades="myTrades")
 
     def place(self, order: Order) -> Call:
         """Encode a placement; the full reply tells fills and fees."""
@@ -89,64 +82,28 @@ class BinanceOrders:
 
     def find(self, order: Order, *, venue_order_id: str | None, since_ms: int) -> Flow[Sighting]:  # noqa: ARG002
         """Look an order up by our id, which is enough here, and compare what was found."""
-        sighting = yield from self._look_up(order.symbol, order.client_order_id, since_ms)
-        if not isinstance(sighting, Found):
-            return sighting
-        if not fits(order, sighting.report):
+        sighting = yield from self._single.look_up(order.symbol, order.client_order_id, since_ms)
+        if isinstance(sighting, Found) and not fits(order, sighting.report):
             return Ambiguous(candidates=1)
-        return Found(report=(yield from self._complete(sighting.report)))
+        return (yield from self._single.completed(sighting))
 
     def find_by_id(self, symbol: str, client_order_id: str, *, since_ms: int) -> Flow[Sighting]:
         """Look an order up by our id alone."""
-        sighting = yield from self._look_up(symbol, client_order_id, since_ms)
-        return (
-            Found(report=(yield from self._complete(sighting.report)))
-            if isinstance(sighting, Found)
-            else sighting
-        )
-
-    def _look_up(self, symbol: str, client_order_id: str, since_ms: int) -> Flow[Sighting]:
-        params = (("symbol", symbol), ("origClientOrderId", client_order_id))
-        weight = self._rest.weights.query
-        body, error = yield from self._rest.ask(
-            self._rest.call("GET", "order", Purpose.LOOKUP, params, weight=weight)
-        )
-        if error is not None:
-            return Absent() if denies(error, _NO_SUCH_ORDER) else lookup_failed(error)
-        if not isinstance(body, dict) or names_other(body, client_order_id):
-            return lookup_failed(None)
-        report = read_report(body)
-        return lookup_failed(None) if report is None else sight(report, since_ms)
-
-    def _complete(self, report: ExecutionReport) -> Flow[ExecutionReport]:
-        trades = (("orderId", report.venue_order_id), ("limit", "1000"))
-        return (yield from self._rest.complete(report, trades, "myTrades"))
+        sighting = yield from self._single.look_up(symbol, client_order_id, since_ms)
+        return (yield from self._single.completed(sighting))
 
     def cancel(self, symbol: str, client_order_id: str, venue_order_id: str | None) -> Flow[Verdict]:  # noqa: ARG002
         """Cancel one order; one that is not open any more is looked up."""
-        verdict = yield from self._cancel_once(symbol, client_order_id)
-        if isinstance(verdict, Accepted) and verdict.report.state is OrderState.OPEN:
-            # "Unknown order", yet it is open: it reached the book between the two requests.
-            verdict = yield from self._cancel_once(symbol, client_order_id)
-        return verdict
+        return (yield from cancel_until_closed(partial(self._cancel_once, symbol, client_order_id)))
 
     def _cancel_once(self, symbol: str, client_order_id: str) -> Flow[Verdict]:
         params = (("symbol", symbol), ("origClientOrderId", client_order_id))
-        body, error = yield from self._rest.ask(self._delete("order", params))
-        if error is None:
-            report = read_report(body) if isinstance(body, dict) else None
-            if report is None:
-                return Unproven(error=UNREADABLE)
-            return Accepted(report=(yield from self._complete(report)))
-        if error.venue_code not in _NOT_OPEN or error.entry.landed is Landed.NO:
-            return doubt(error)  # -2011 is also the number of refusals that have nothing to do with the order
-        match (yield from self.find_by_id(symbol, client_order_id, since_ms=0)):
-            case Found(report=report):
-                return Accepted(report=report)
-            case LookupFailed(error=reason):
-                return Unproven(error=reason)
-            case _:
-                return not_found(error)
+        verdict = yield from self._single.cancel(self._delete("order", params))
+        # -2011 is also the number of refusals that have nothing to do with the order: they are proven, and stand.
+        if not isinstance(verdict, Unproven) or verdict.error.venue_code not in _NOT_OPEN:
+            return verdict
+        sighting = yield from self.find_by_id(symbol, client_order_id, since_ms=0)
+        return conclude_cancel(sighting, verdict.error)
 
     def cancel_all(self, symbol: str) -> Flow[Sweep]:
         """Cancel every open order of a symbol, after one request that tells whether there are any."""

@@ -35,6 +35,7 @@ from adapters.model import (
     Verdict,
 )
 from adapters.reports import TIME_SLACK_MS, fits, has_shape, is_older, is_surely_recent, read_report, sight
+from adapters.single_orders import conclude_cancel
 from adapters.wire import rows
 
 _NO_SUCH_ORDER: Final = frozenset({-2013})
@@ -219,14 +220,7 @@ class BitrueOrders:
         sighting = yield from self._find_by_venue_id(symbol, venue_order_id)
         if refusal_seen is None and isinstance(sighting, Found) and not _is_closed(sighting.report):
             sighting = yield from self._find_by_venue_id(symbol, venue_order_id)
-        match sighting:
-            case Found(report=report):
-                return Accepted(report=report)
-            case LookupFailed(error=error):
-                return Unproven(error=error)
-            case _:
-                # Absent after a cancel that was accepted is a read lag; after one refused as unknown it is proof.
-                return Unproven(error=UNREADABLE) if refusal_seen is None else not_found(refusal_seen)
+        return conclude_cancel(sighting, refusal_seen)
 
     def cancel_all(self, symbol: str) -> Flow[Sweep]:
         """Cancel every open order of a symbol one by one, and look whether any is left."""

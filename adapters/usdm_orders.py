@@ -11,6 +11,7 @@ Source: Binance USD-M documentation, "New Order", "Query Order", "Cancel All Ope
 """
 
 from dataclasses import replace
+from functools import partial
 from typing import Final
 
 from adapters.base import Flow
@@ -19,10 +20,7 @@ from adapters.dialect import (
     Params,
     Rest,
     cancelled_orders,
-    denies,
     doubt,
-    lookup_failed,
-    not_found,
 )
 from adapters.errors import VenueError
 from adapters.model import (
@@ -40,13 +38,13 @@ from adapters.model import (
     OrderState,
     OrderType,
     Purpose,
-    Refused,
     Sighting,
     Sweep,
     Unproven,
     Verdict,
 )
-from adapters.reports import fits, names_other, read_report, sight
+from adapters.reports import fits
+from adapters.single_orders import SingleOrders, cancel_until_closed, conclude_cancel
 from adapters.usdm_algo import CONDITIONAL, NO_SUCH_ORDER, AlgoOrders, Trace, position_params
 from adapters.usdm_rules import WIRE_TYPES, purpose
 from adapters.wire import plain, rows, text
@@ -61,6 +59,7 @@ class UsdmOrders:
     def __init__(self, rest: Rest) -> None:
         self._rest = rest
         self._algo = AlgoOrders(rest)
+        self._single = SingleOrders(rest, unknown=NO_SUCH_ORDER, trades="userTrades")
 
     # --- Placing
 
@@ -95,17 +94,17 @@ class UsdmOrders:
         else:
             sighting = Absent()
         if isinstance(sighting, Absent):
-            sighting = yield from self._look_up(order.symbol, order.client_order_id, since_ms)
+            sighting = yield from self._single.look_up(order.symbol, order.client_order_id, since_ms)
         if isinstance(sighting, Found) and not fits(order, sighting.report):
             return Ambiguous(candidates=1)
-        return (yield from self._completed(sighting))
+        return (yield from self._single.completed(sighting))
 
     def find_by_id(self, symbol: str, client_order_id: str, *, since_ms: int) -> Flow[Sighting]:
         """Look an order up by our id alone: absent only when neither service knows it."""
-        sighting = yield from self._look_up(symbol, client_order_id, since_ms)
+        sighting = yield from self._single.look_up(symbol, client_order_id, since_ms)
         if isinstance(sighting, Absent):
             sighting = (yield from self._trace(symbol, client_order_id, since_ms)).sighting
-        return (yield from self._completed(sighting))
+        return (yield from self._single.completed(sighting))
 
     def _trace(self, symbol: str, client_order_id: str, since_ms: int) -> Flow[Trace]:
         """Look for an order that may never have been conditional: a house without the algo service has none."""
@@ -114,69 +113,31 @@ class UsdmOrders:
             return Trace(sighting=Absent())
         return trace
 
-    def _look_up(self, symbol: str, client_order_id: str, since_ms: int) -> Flow[Sighting]:
-        params = (("symbol", symbol), ("origClientOrderId", client_order_id))
-        body, error = yield from self._rest.ask(self._rest.call("GET", "order", Purpose.LOOKUP, params))
-        if error is not None:
-            return Absent() if denies(error, NO_SUCH_ORDER) else lookup_failed(error)
-        if not isinstance(body, dict) or names_other(body, client_order_id):
-            return lookup_failed(None)
-        report = read_report(body)
-        return lookup_failed(None) if report is None else sight(report, since_ms)
-
-    def _completed(self, sighting: Sighting) -> Flow[Sighting]:
-        return (
-            Found(report=(yield from self._complete(sighting.report)))
-            if isinstance(sighting, Found)
-            else sighting
-        )
-
-    def _complete(self, report: ExecutionReport) -> Flow[ExecutionReport]:
-        trades = (("orderId", report.venue_order_id), ("limit", "1000"))
-        return (yield from self._rest.complete(report, trades, "userTrades"))
-
     # --- Cancelling
 
     def cancel(self, symbol: str, client_order_id: str, venue_order_id: str | None) -> Flow[Verdict]:  # noqa: ARG002
         """Cancel one order, ordinary or conditional; one that is not open any more is looked up."""
-        verdict = yield from self._cancel_once(symbol, client_order_id)
-        if isinstance(verdict, Accepted) and verdict.report.state is OrderState.OPEN:
-            # "Unknown order" at both, yet it is open: it reached the book between the requests, or it triggered.
-            verdict = yield from self._cancel_once(symbol, client_order_id)
-        return verdict
+        return (yield from cancel_until_closed(partial(self._cancel_once, symbol, client_order_id)))
 
     def _cancel_once(self, symbol: str, client_order_id: str) -> Flow[Verdict]:
         verdict = yield from self._cancel_ordinary(symbol, ("origClientOrderId", client_order_id))
-        if not _is_not_open(verdict):
+        if isinstance(verdict, Accepted) or verdict.error.venue_code not in _NOT_OPEN:
             return verdict
         _, error = yield from self._rest.ask(self._algo.cancel(symbol, client_order_id))
         if error is not None and not _has_no_such(error):
             return doubt(error)
-        sighting = yield from self._look_up(symbol, client_order_id, 0)
+        sighting = yield from self._single.look_up(symbol, client_order_id, 0)
         if isinstance(sighting, Absent):
             trace = yield from self._trace(symbol, client_order_id, 0)
             if error is not None and _is_open(trace.sighting) and trace.actual_order_id is not None:
                 return (yield from self._cancel_ordinary(symbol, ("orderId", trace.actual_order_id)))
             sighting = trace.sighting
-        match (yield from self._completed(sighting)):
-            case Found(report=report):
-                return Accepted(report=report)
-            case LookupFailed(error=reason):
-                return Unproven(error=reason)
-            case Absent() if error is not None:
-                return not_found(_error_of(verdict))
-            case _:
-                return Unproven(error=UNREADABLE)  # a cancel that was accepted, of an order that is not shown
+        sighting = yield from self._single.completed(sighting)
+        return conclude_cancel(sighting, verdict.error if error is not None else None)
 
     def _cancel_ordinary(self, symbol: str, name: tuple[str, str]) -> Flow[Verdict]:
-        call = self._rest.call("DELETE", "order", Purpose.CANCEL, (("symbol", symbol), name))
-        body, error = yield from self._rest.ask(call)
-        if error is not None:
-            return doubt(error)
-        report = read_report(body) if isinstance(body, dict) else None
-        if report is None:
-            return Unproven(error=UNREADABLE)
-        return Accepted(report=(yield from self._complete(report)))
+        params = (("symbol", symbol), name)
+        return (yield from self._single.cancel(self._rest.call("DELETE", "order", Purpose.CANCEL, params)))
 
     def cancel_all(self, symbol: str) -> Flow[Sweep]:
         """Cancel every open order of a symbol, ordinary and conditional; the lists asked before tell which."""
@@ -235,15 +196,6 @@ def _cancelled_algo_orders(body: object) -> tuple[CancelledOrder, ...]:
 def _says_all(report: ExecutionReport) -> bool:
     """Whether a reply tells the whole fate: closed, with nothing executed."""
     return report.state is not None and report.state.is_closed and not report.executed_quantity
-
-
-def _error_of(verdict: Verdict) -> VenueError | None:
-    return verdict.error if isinstance(verdict, Refused | Unproven) else None
-
-
-def _is_not_open(verdict: Verdict) -> bool:
-    error = _error_of(verdict)
-    return error is not None and error.venue_code in _NOT_OPEN
 
 
 def _has_no_such(error: VenueError) -> bool:
