@@ -6,6 +6,7 @@ unit S, M, H or D. A venue that sends none, such as Bitrue, simply yields nothin
 """
 
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
 from typing import Final
 
 from adapters.model import LimitKind
@@ -20,13 +21,19 @@ _UNIT_SECONDS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 def read_usage(headers: Mapping[str, str]) -> Iterator[tuple[LimitKind, int, int]]:
     """Yield kind, window in seconds and count of each usage header; `headers` are lower case."""
     for name, value in headers.items():
-        if not name.startswith("x-mbx-"):
-            continue
-        for prefix, kind in _PREFIXES:
-            if name.startswith(prefix) and value.isdecimal():
-                interval_s = _interval_s(name.removeprefix(prefix))
-                if interval_s is not None:
-                    yield kind, interval_s, int(value)
+        counted = _counted_by(name)
+        if counted is not None and value.isdecimal():
+            yield *counted, int(value)
+
+
+@lru_cache(maxsize=256)
+def _counted_by(name: str) -> tuple[LimitKind, int] | None:
+    """Read what a header counts from its name; the same few come with every reply."""
+    for prefix, kind in _PREFIXES:
+        if name.startswith(prefix):
+            interval_s = _interval_s(name.removeprefix(prefix))
+            return None if interval_s is None else (kind, interval_s)
+    return None
 
 
 def _interval_s(text: str) -> int | None:
