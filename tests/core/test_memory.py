@@ -1,5 +1,7 @@
 """What a shard remembers, against a list that forgets nothing."""
 
+import gc
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -104,3 +106,11 @@ def test_memory_is_bounded_by_age() -> None:
     for number in range(10_000):
         memory.record(an_outcome(f"s-{number}"), number * 10)
     assert len(memory) == 101
+
+
+def test_the_garbage_collector_stops_following_what_is_remembered() -> None:
+    memory = ShardMemory(KEEP_MS)
+    for number in range(100):
+        memory.record(an_outcome(f"s-{number}"), number)
+    gc.collect()
+    assert not any(gc.is_tracked(part) for entry in memory._entries.items() for part in entry)
