@@ -5,8 +5,8 @@ into frames. Deliveries and confirms of a channel that has a taker are read at o
 which they came: no queue, no task and no wake-up lies between the socket and the lane. Everything else (connecting,
 heartbeats, declaring, closing) is fed to aiormq byte for byte.
 
-It writes to the socket next to aiormq, always whole frames, so nothing is torn apart. A frame of aiormq waits for
-the turn of its writer, so what is written here may go out before it, never after something that was awaited.
+It writes to the socket next to aiormq, always whole frames, so nothing is torn apart. What is written here goes out at
+the end of the turn, and what aiormq is asked for later waits for the turn of its writer: the order stays as it was.
 """
 
 import asyncio
@@ -103,9 +103,10 @@ class Switch(asyncio.StreamReaderProtocol):
         self, reader: asyncio.StreamReader, loop: asyncio.AbstractEventLoop, now_s: Callable[[], float]
     ) -> None:
         super().__init__(reader, loop=loop)
-        self._now_s = now_s
+        self._soon, self._now_s = loop.call_soon, now_s
         self._channels: dict[int, _Channel] = {}
         self._rest = b""
+        self._unwritten: list[bytes] = []
         self._is_foreign = False
         self._alive_s = 0.0
         self._wire: asyncio.WriteTransport | None = None
@@ -125,10 +126,19 @@ class Switch(asyncio.StreamReaderProtocol):
         self._channels.pop(channel, None)
 
     def write(self, frames: bytes) -> None:
-        """Write whole frames; on a connection that is gone they are lost, as they would be a moment later."""
-        wire = self._wire
-        if wire is not None and not wire.is_closing():
-            wire.write(frames)
+        """Write whole frames at the end of this turn of the event loop, together with all others of the turn.
+
+        A system call costs more than a frame takes to make, and it wakes the broker, which then wants the processor.
+        """
+        if not self._unwritten:
+            self._soon(self._flush)
+        self._unwritten.append(frames)
+
+    def _flush(self) -> None:
+        """Write; on a connection that is gone frames are lost, as they would be a moment later."""
+        frames, self._unwritten = self._unwritten, []
+        if self._wire is not None and not self._wire.is_closing():
+            self._wire.write(b"".join(frames))
 
     @override
     def data_received(self, data: bytes) -> None:
