@@ -23,7 +23,7 @@ import uvloop
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from tests.bench import memory, micro, saturation
+from tests.bench import latency, memory, micro, saturation
 from tests.bench.bench import FULL, SHORT, Bench, Display, Scale
 from tests.bench.broker import server_version
 from tests.bench.profiling import profile
@@ -33,7 +33,12 @@ from tests.integration.rabbitmq_node import RabbitNode
 
 LOGS = "logs"
 WIDTH = 170
-PARTS = {"saturation": saturation.measure, "memory": memory.measure, "micro": micro.measure}
+PARTS = {
+    "saturation": saturation.measure,
+    "latency": latency.measure,
+    "memory": memory.measure,
+    "micro": micro.measure,
+}
 
 
 def read_options(arguments: Sequence[str] | None = None) -> argparse.Namespace:

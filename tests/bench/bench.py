@@ -21,6 +21,8 @@ class Scale:
     rounds: int
     accounts: tuple[int, ...]
     compared_at: int
+    latency_signals: int
+    latency_s: float
     memory_signals: int
 
     @property
@@ -34,6 +36,8 @@ FULL = Scale(
     rounds=3,
     accounts=(1, 10, 100, 1_000),
     compared_at=10,
+    latency_signals=1_000,
+    latency_s=5.0,
     memory_signals=50_000,
 )
 SHORT = Scale(
@@ -42,6 +46,8 @@ SHORT = Scale(
     rounds=1,
     accounts=(2, 4),
     compared_at=4,
+    latency_signals=50,
+    latency_s=0.1,
     memory_signals=300,
 )
 

@@ -3,15 +3,18 @@
 import asyncio
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from itertools import islice
 from typing import Any, Protocol
 
 import aio_pika
 import orjson
-from aio_pika.abc import AbstractChannel, AbstractConnection, AbstractIncomingMessage
+from aio_pika.abc import AbstractChannel
 from aiormq.abc import FieldTable
 
+from tests.bench.wire import Encoder, Wire
 from worker.amqp import dial
 from worker.core.shards import Names
 from worker.topology import bind_accounts, declare
@@ -98,29 +101,25 @@ class NaiveQueues:
 
 
 class Desk:
-    """One connection of the bench, and the queues of one contender."""
+    """What the bench does with the queues of one contender."""
 
-    def __init__(self, connection: AbstractConnection, channel: AbstractChannel, queues: Queues) -> None:
-        self._connection, self._channel, self._queues = connection, channel, queues
+    def __init__(self, amqp_url: str, channel: AbstractChannel, queues: Queues) -> None:
+        self._amqp_url, self._channel, self._queues = amqp_url, channel, queues
 
-    async def fill(self, rows: Sequence[dict[str, Any]], on_progress: Callable[[int], None]) -> None:
+    async def fill(self, rows: Iterable[Mapping[str, Any]], on_progress: Callable[[int], None]) -> None:
         """Publish all signals, persistent and confirmed, before anybody consumes them."""
-        exchanges: dict[str, aio_pika.abc.AbstractExchange] = {"": self._channel.default_exchange}
-        for start in range(0, len(rows), PUBLISH_BATCH):
-            publishing = []
-            for row in rows[start : start + PUBLISH_BATCH]:
-                exchange, key = self._queues.route(row["account"])
-                if exchange not in exchanges:
-                    exchanges[exchange] = await self._channel.get_exchange(exchange)
-                message = aio_pika.Message(
-                    orjson.dumps(row),
-                    content_type="application/json",
-                    delivery_mode=aio_pika.DeliveryMode.PERSISTENT,
-                    timestamp=time.time(),
-                )
-                publishing.append(exchanges[exchange].publish(message, routing_key=key))
-            await asyncio.gather(*publishing)
-            on_progress(min(start + PUBLISH_BATCH, len(rows)))
+        await asyncio.to_thread(self._fill, rows, on_progress)
+
+    def _fill(self, rows: Iterable[Mapping[str, Any]], on_progress: Callable[[int], None]) -> None:
+        encoder = Encoder(datetime.now(UTC))
+        with Wire(self._amqp_url) as wire:
+            for batch in batched(rows, PUBLISH_BATCH):
+                messages = [
+                    encoder.encode(*self._queues.route(row["account"]), orjson.dumps(row)) for row in batch
+                ]
+                wire.publish(b"".join(messages), len(messages))
+                wire.await_confirms()
+                on_progress(wire.published)
 
     async def count(self) -> int:
         """Outcomes so far. Nobody consumes them while the bench measures, so nothing but this question disturbs."""
@@ -145,31 +144,31 @@ class Desk:
 
     async def take_statuses(self, expected: int) -> Counter[str]:
         """Empty the outcome queue; return how often each status came."""
+        return await asyncio.to_thread(self._take_statuses, expected)
+
+    def _take_statuses(self, expected: int) -> Counter[str]:
         statuses: Counter[str] = Counter()
-        complete = asyncio.Event()
-
-        async def read(message: AbstractIncomingMessage) -> None:
-            statuses[orjson.loads(message.body)["status"]] += 1
-            if statuses.total() >= expected:
-                complete.set()
-
-        queue = await self._channel.get_queue(self._queues.outcomes)
-        tag = await queue.consume(read, no_ack=True)
-        async with asyncio.timeout(STALL_TIMEOUT_S):
-            await complete.wait()
-        await queue.cancel(tag)
+        with Wire(self._amqp_url) as wire:
+            wire.consume(self._queues.outcomes)
+            while statuses.total() < expected:
+                statuses.update(orjson.loads(body)["status"] for body in wire.bodies())
         return statuses
+
+
+def batched(rows: Iterable[Mapping[str, Any]], size: int) -> Iterator[list[Mapping[str, Any]]]:
+    """Yield lists of so many rows, the last one shorter."""
+    remaining = iter(rows)
+    while batch := list(islice(remaining, size)):
+        yield batch
 
 
 @asynccontextmanager
 async def desk_at(amqp_url: str, queues: Queues) -> AsyncIterator[Desk]:
     """Declare the queues, and remove them in the end."""
-    connection = await aio_pika.connect(amqp_url)
-    async with connection:
-        channel = await connection.channel(publisher_confirms=True)
+    async with await aio_pika.connect(amqp_url) as connection, connection.channel() as channel:
         await queues.declare()
         try:
-            yield Desk(connection, channel, queues)
+            yield Desk(amqp_url, channel, queues)
         finally:
             async with connection.channel() as removing:
                 await queues.remove(removing)

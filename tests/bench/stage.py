@@ -2,10 +2,11 @@
 
 import tempfile
 import time
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
+from operator import itemgetter
 from pathlib import Path
 from typing import Any, Final
 
@@ -16,6 +17,7 @@ from adapters.sandbox.config import make_account, render_accounts_toml
 from tests.bench.broker import BeelineQueues, NaiveQueues, Queues
 from tests.bench.child import Child, child, tree_cpu_s
 from tests.bench.venue import account_name
+from worker.core.outcome import client_order_id
 
 SYMBOLS: Final = (("BTCUSDT", "0.01"), ("ETHUSDT", "0.1"), ("BNBUSDT", "0.5"), ("SOLUSDT", "2"))
 VALIDITY_S: Final = 900
@@ -64,12 +66,16 @@ class Stage:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Contender:
-    """Something that works signals off: for how many accounts, through which queues, and how it is started."""
+    """Something that works signals off: for how many accounts, through which queues, and how it is started.
+
+    `order_id` tells which client order id it gives to the order of a signal.
+    """
 
     name: str
     accounts: int
     queues: Queues
     start: Callable[[], AbstractAsyncContextManager[Child]]
+    order_id: Callable[[Mapping[str, Any]], str]
 
 
 @asynccontextmanager
@@ -121,6 +127,7 @@ def beeline(
         accounts=accounts,
         queues=BeelineQueues(stage.amqp_url, namespace, names(accounts), shards=shards),
         start=lambda: child(*python, "-m", "worker", "worker", env=env, log=stage.logs / "beeline.log"),
+        order_id=lambda row: client_order_id(row["account"], row["signal_id"]),
     )
 
 
@@ -132,6 +139,7 @@ def _loop(name: str, program: Sequence[str], stage: Stage, label: str, accounts:
         accounts=accounts,
         queues=NaiveQueues(stage.amqp_url, namespace),
         start=lambda: child(*program, *options, log=stage.logs / f"{name}.log"),
+        order_id=itemgetter("signal_id"),
     )
 
 
@@ -140,9 +148,9 @@ ccxt = partial(_loop, "ccxt", ("-m", "tests.bench.library_loop", "ccxt"))
 python_binance = partial(_loop, "python-binance", ("-m", "tests.bench.library_loop", "python-binance"))
 
 
-def signals(prefix: str, count: int, accounts: int) -> list[dict[str, Any]]:
+def signals(prefix: str, count: int, accounts: int) -> Iterator[dict[str, Any]]:
     """Market orders in turn over all accounts and symbols, buying and selling, so that no balance runs out."""
-    return [a_signal(prefix, number, accounts) for number in range(count)]
+    return (a_signal(prefix, number, accounts) for number in range(count))
 
 
 def a_signal(prefix: str, number: int, accounts: int) -> dict[str, Any]:

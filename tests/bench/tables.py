@@ -37,7 +37,7 @@ def machine_line(machine: Mapping[str, Any]) -> str:
 
 def all_of(document: Mapping[str, Any]) -> Iterator[Table]:
     """Yield the tables of the parts that were measured."""
-    makers = {"saturation": saturation, "memory": memory, "micro": micro}
+    makers = {"saturation": saturation, "latency": latency, "memory": memory, "micro": micro}
     for part, make in makers.items():
         if part in document:
             yield make(document[part])
@@ -91,6 +91,38 @@ def _saturation_row(
 
 def _whole(value: float | None) -> str:
     return "" if value is None else f"{value:.0f}"
+
+
+def latency(result: Mapping[str, Any]) -> Table:
+    rows = [
+        (
+            row["contender"],
+            f"{row['load']:.0%}",
+            f"{row['signals_per_s']:,.0f}",
+            f"{row['signals']:,}",
+            *(f"{row['wire_ms'][rank]:.1f}" for rank in ("p50", "p99", "p99_9")),
+            *(f"{row['answer_ms'][rank]:.1f}" for rank in ("p50", "p99", "p99_9")),
+            *(f"{row['producer_late_ms'][rank]:.1f}" for rank in ("p50", "p99")),
+            f"{row['cpu_us_per_order']:.0f}",
+        )
+        for row in result["loads"]
+    ]
+    columns = (
+        "added latency, ms",
+        "load",
+        "signals/s",
+        "signals",
+        "on the wire p50",
+        "p99",
+        "p99.9",
+        "answered p50",
+        "p99",
+        "p99.9",
+        "producer late p50",
+        "p99",
+        "CPU µs/order",
+    )
+    return Table(part="latency", title="Added latency", columns=columns, rows=rows)
 
 
 def memory(result: Mapping[str, Any]) -> Table:
