@@ -23,7 +23,7 @@ import uvloop
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from tests.bench import latency, memory, micro, saturation
+from tests.bench import growth, latency, memory, micro, pool, saturation
 from tests.bench.bench import FULL, SHORT, Bench, Display, Scale
 from tests.bench.broker import server_version
 from tests.bench.profiling import profile
@@ -36,6 +36,8 @@ WIDTH = 170
 PARTS = {
     "saturation": saturation.measure,
     "latency": latency.measure,
+    "growth": growth.measure,
+    "pool": pool.measure,
     "memory": memory.measure,
     "micro": micro.measure,
 }

@@ -1,6 +1,6 @@
 """What every part of the bench is given: how large its work is, where it is done, and whom to tell how far it is."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -21,13 +21,32 @@ class Scale:
     rounds: int
     accounts: tuple[int, ...]
     compared_at: int
+    loads: tuple[float, ...]
     latency_signals: int
     latency_s: float
     memory_signals: int
+    shards: int
+    growth_accounts: tuple[int, ...]
+    growth_shards: tuple[int, ...]
+    growth_shards_accounts: int
+    rest_s: float
+    workers: tuple[int, ...]
+    pool_accounts: int
+    hand_over_rate: float
+    hand_over_s: Mapping[str, float]
+    wants_rabbitmq_4: bool
+    micro_repeats: int
+    micro_many: int
 
     @property
     def most_accounts(self) -> int:
-        return max(*self.accounts, self.compared_at)
+        return max(
+            *self.accounts,
+            *self.growth_accounts,
+            self.growth_shards_accounts,
+            self.pool_accounts,
+            self.compared_at,
+        )
 
 
 FULL = Scale(
@@ -36,19 +55,45 @@ FULL = Scale(
     rounds=3,
     accounts=(1, 10, 100, 1_000),
     compared_at=10,
+    loads=(0.1, 0.5, 0.9),
     latency_signals=1_000,
     latency_s=5.0,
-    memory_signals=50_000,
+    memory_signals=200_000,
+    shards=32,
+    growth_accounts=(10, 1_000, 10_000),
+    growth_shards=(1, 8, 64),
+    growth_shards_accounts=100,
+    rest_s=3.0,
+    workers=(1, 2, 4),
+    pool_accounts=300,
+    hand_over_rate=200.0,
+    hand_over_s={"SIGTERM": 6.0, "SIGKILL": 8.0},
+    wants_rabbitmq_4=True,
+    micro_repeats=7,
+    micro_many=100_000,
 )
 SHORT = Scale(
     signals=200,
     warm_up=50,
     rounds=1,
-    accounts=(2, 4),
+    accounts=(4,),
     compared_at=4,
+    loads=(0.5,),
     latency_signals=50,
     latency_s=0.1,
     memory_signals=300,
+    shards=32,
+    growth_accounts=(4,),
+    growth_shards=(),
+    growth_shards_accounts=4,
+    rest_s=0.2,
+    workers=(1, 2),
+    pool_accounts=4,
+    hand_over_rate=100.0,
+    hand_over_s={"SIGTERM": 1.0},
+    wants_rabbitmq_4=False,
+    micro_repeats=1,
+    micro_many=100,
 )
 
 

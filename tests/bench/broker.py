@@ -143,15 +143,23 @@ class Desk:
             await asyncio.sleep(POLL_S)
 
     async def take_statuses(self, expected: int) -> Counter[str]:
-        """Empty the outcome queue; return how often each status came."""
-        return await asyncio.to_thread(self._take_statuses, expected)
+        """Empty the outcome queue; return how often each status came, of one outcome for each signal.
 
-    def _take_statuses(self, expected: int) -> Counter[str]:
-        statuses: Counter[str] = Counter()
+        An outcome that comes again (after a hand-over, say) is the same outcome; another one for its signal is not.
+        """
+        return Counter((await asyncio.to_thread(self._take_outcomes, expected)).values())
+
+    def _take_outcomes(self, expected: int) -> dict[str, str]:
+        statuses: dict[str, str] = {}
         with Wire(self._amqp_url) as wire:
             wire.consume(self._queues.outcomes)
-            while statuses.total() < expected:
-                statuses.update(orjson.loads(body)["status"] for body in wire.bodies())
+            while len(statuses) < expected:
+                for outcome in map(orjson.loads, wire.bodies()):
+                    known = statuses.setdefault(outcome["signal_id"], outcome["status"])
+                    if known != outcome["status"]:
+                        raise ValueError(
+                            f"a signal that was answered with {known} is answered with {outcome}"
+                        )
         return statuses
 
 

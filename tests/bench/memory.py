@@ -48,7 +48,7 @@ async def watch(stage: Stage, contender: Contender, total: int, on_progress: Pro
         rows = signals("m", total, contender.accounts)
         await desk.fill(rows, lambda done: on_progress("publishing", done, total))
         async with contender.start() as process:
-            tell = teller(process, "working", total, on_progress)
+            tell = teller([process], "working", total, on_progress)
             for step in range(1, SAMPLES + 1):
                 done = await desk.until(total * step // SAMPLES, tell)
                 curve.append((done, process.rss_mb()))

@@ -30,8 +30,8 @@ from worker.journal import Journal
 from worker.logs import configure_logging
 from worker.telemetry import Telemetry
 
-REPEAT = 7
-MANY = 100_000
+TRIAL = 200
+RUN_S = 0.05
 NOW_MS = 1_795_000_000_000.0
 BODY = orjson.dumps(
     {
@@ -91,7 +91,7 @@ def a_reply(order: Order) -> Reply:
     return Reply(status=200, headers=headers, body=orjson.dumps(document))
 
 
-def steps() -> dict[str, Callable[[], object]]:
+def steps(many: int) -> dict[str, Callable[[], object]]:
     """The steps, by what the table calls them."""
     adapter = discover()["binance"]
     signer = make_signer("k" * 64, "s" * 64)
@@ -115,7 +115,7 @@ def steps() -> dict[str, Callable[[], object]]:
         "decode signal": lambda: read_signal(BODY, "bench-0"),
         "client order id": lambda: client_order_id("bench-0", f"signal-{next(numbers)}"),
         "check order": lambda: adapter.prepare(order, rules, None),
-        **reservations(),
+        **reservations(many),
         "stamp": stamp,
         "encode placement": lambda: adapter.place(order),
         "sign (encode + HMAC)": sign,
@@ -160,14 +160,14 @@ def _rules() -> SymbolRules:
     )
 
 
-def reservations() -> dict[str, Callable[[], object]]:
+def reservations(many: int) -> dict[str, Callable[[], object]]:
     """What one order costs in the limiter, with hardly an order before it and with very many."""
     found: dict[str, Callable[[], object]] = {}
     for kind, sliding in (("fixed", False), ("sliding", True)):
         limits = [replace(limit, is_sliding=sliding) for limit in LIMITS]
-        for logged in (1, MANY):
+        for logged in (1, many):
             found[f"claim + release, {kind}, {logged:,} logged"] = _admitter(limits, logged)
-        found[f"reserve + give back, {kind}, {MANY:,} waiting"] = _queuer(sliding=sliding)
+        found[f"reserve + give back, {kind}, {many:,} waiting"] = _queuer(many, sliding=sliding)
     return found
 
 
@@ -185,7 +185,7 @@ def _admitter(limits: Sequence[RateLimit], logged: int) -> Callable[[], None]:
     return admit
 
 
-def _queuer(*, sliding: bool) -> Callable[[], None]:
+def _queuer(many: int, *, sliding: bool) -> Callable[[], None]:
     """An order limit that is full for a long time to come."""
     limit = RateLimit(kind=LimitKind.ORDERS, interval_s=10, limit=50, is_sliding=sliding)
     budgets = BudgetSet([limit])
@@ -193,7 +193,7 @@ def _queuer(*, sliding: bool) -> Callable[[], None]:
     def queue() -> Reservation:
         return reserve(budgets.costs(LimitKind.ORDERS, 1), NOW_MS, rank=Rank.ORDER, guard_ms=1.0)
 
-    for _ in range(MANY):
+    for _ in range(many):
         queue()
     return lambda: cancel(queue())
 
@@ -254,16 +254,20 @@ def _outcome_builder() -> Callable[[str], Outcome]:
     return build
 
 
-async def measure(_bench: Bench) -> dict[str, float]:
-    return {name: round(microseconds(step), 2) for name, step in steps().items()}
+async def measure(bench: Bench) -> dict[str, float]:
+    scale = bench.scale
+    return {
+        name: round(microseconds(step, scale.micro_repeats), 2)
+        for name, step in steps(scale.micro_many).items()
+    }
 
 
-def microseconds(step: Callable[[], object]) -> float:
+def microseconds(step: Callable[[], object], repeats: int) -> float:
     """CPU time of the best of several runs: everything that disturbs a run makes it longer."""
     timer = timeit.Timer(step, timer=process_time)
-    number, _ = timer.autorange(lambda _number, _seconds: None)
-    number = max(1, number // 4)
-    return min(timer.repeat(REPEAT, number)) / number * 1e6
+    once_s = timer.timeit(TRIAL) / TRIAL
+    number = max(1, round(RUN_S / once_s))
+    return min(timer.repeat(repeats, number)) / number * 1e6
 
 
 def remembered_outcome_bytes(count: int = 5_000) -> float:

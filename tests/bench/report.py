@@ -12,7 +12,7 @@ import orjson
 import psutil
 from rich.console import Console
 
-from tests.bench import tables
+from tests.bench import results, tables
 
 LIBRARIES = (
     "aio-pika",
@@ -64,5 +64,5 @@ def save(document: Mapping[str, Any], folder: Path) -> Path:
 def show(document: Mapping[str, Any], console: Console) -> None:
     """Print the tables."""
     console.print(f"\n{tables.machine_line(document['machine'])}", highlight=False)
-    for table in tables.all_of(document):
+    for table in results.all_of(document):
         console.print(tables.for_terminal(table))

@@ -67,35 +67,49 @@ async def play(stage: Stage, contender: Contender, load: Load, on_progress: Prog
         rows = signals("s", load.total, contender.accounts)
         await desk.fill(rows, lambda done: on_progress("publishing", done, load.total))
         async with contender.start() as process:
-            result = await _measure(stage, contender, desk, process, load, on_progress)
-            await desk.until(load.total, teller(process, "finishing", load.total, on_progress))
+            counted = Counted(stage=stage, desk=desk, processes=[process])
+            tell = teller([process], "working", load.total, on_progress)
+            result = await counted.round_of(contender, load.warm_up, lambda _: load.total - load.tail, tell)
+            await desk.until(load.total, teller([process], "finishing", load.total, on_progress))
         await verify(stage, desk, load.total)
     return result
 
 
-async def _measure(
-    stage: Stage, contender: Contender, desk: Desk, process: Child, load: Load, on_progress: Progress
-) -> Round:
-    tell = teller(process, "working", load.total, on_progress)
-    first = await desk.until(load.warm_up, tell)
-    began_s, cpu_s, shared_s = time.monotonic(), process.cpu_s(), stage.shared_cpu_s()
-    last = await desk.until(load.warm_up + load.measured, tell)
-    return Round(
-        contender=contender.name,
-        accounts=contender.accounts,
-        orders=last - first,
-        seconds=time.monotonic() - began_s,
-        cpu_s=process.cpu_s() - cpu_s,
-        rss_mb=process.rss_mb(),
-        shared_cpu_s={name: spent - shared_s[name] for name, spent in stage.shared_cpu_s().items()},
-    )
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Counted:
+    """The processes whose cost counts, and where they work."""
+
+    stage: Stage
+    desk: Desk
+    processes: Sequence[Child]
+
+    async def round_of(
+        self, contender: Contender, begin: int, end: Callable[[int], int], tell: Tell
+    ) -> Round:
+        """Measure from an outcome on (not before the `begin`-th) until the one that `end` names then."""
+        first = await self.desk.until(begin, tell)
+        began_s, cpu_s, shared_s = time.monotonic(), self._cpu_s(), self.stage.shared_cpu_s()
+        last = await self.desk.until(end(first), tell)
+        return Round(
+            contender=contender.name,
+            accounts=contender.accounts,
+            orders=last - first,
+            seconds=time.monotonic() - began_s,
+            cpu_s=self._cpu_s() - cpu_s,
+            rss_mb=sum(process.rss_mb() for process in self.processes),
+            shared_cpu_s={name: spent - shared_s[name] for name, spent in self.stage.shared_cpu_s().items()},
+        )
+
+    def _cpu_s(self) -> float:
+        return sum(process.cpu_s() for process in self.processes)
 
 
-def teller(process: Child, what: str, total: int, on_progress: Progress) -> Tell:
-    """Tell how far a process is, or that it has ended."""
+def teller(processes: Sequence[Child], what: str, total: int, on_progress: Progress) -> Tell:
+    """Tell how far processes are, or that one of them has ended."""
 
     def tell(done: int) -> None:
-        process.check()
+        for process in processes:
+            process.check()
         on_progress(what, done, total)
 
     return tell

@@ -107,6 +107,7 @@ def beeline(
     accounts: int,
     *,
     shards: int = SHARDS,
+    worker: str = "bench",
     python: Sequence[str] = (),
     settings: Mapping[str, str] | None = None,
 ) -> Contender:
@@ -120,15 +121,21 @@ def beeline(
         "BEELINE_HTTP_PORT": "0",
         "BEELINE_SIGNAL_TTL": str(VALIDITY_S),
         "BEELINE_MEMORY": str(VALIDITY_S),
-        "BEELINE_WORKER_ID": "bench",
+        "BEELINE_WORKER_ID": worker,
     } | dict(settings or {})
+    log = stage.logs / f"beeline-{worker}.log"
     return Contender(
         name="beeline",
         accounts=accounts,
         queues=BeelineQueues(stage.amqp_url, namespace, names(accounts), shards=shards),
-        start=lambda: child(*python, "-m", "worker", "worker", env=env, log=stage.logs / "beeline.log"),
+        start=lambda: child(*python, "-m", "worker", "worker", env=env, log=log),
         order_id=lambda row: client_order_id(row["account"], row["signal_id"]),
     )
+
+
+def pool(stage: Stage, label: str, accounts: int, count: int) -> list[Contender]:
+    """So many workers on the same queues."""
+    return [beeline(stage, label, accounts, worker=f"bench-{number}") for number in range(count)]
 
 
 def _loop(name: str, program: Sequence[str], stage: Stage, label: str, accounts: int) -> Contender:

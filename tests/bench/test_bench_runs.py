@@ -32,5 +32,8 @@ async def test_the_short_form_measures_every_part_and_saves_its_results(tmp_path
     played = {row["contender"] for row in results["saturation"]["rounds"]}
     assert played == {"beeline", "naive", "ccxt", "python-binance"}
     assert all(row["beeline_over_it"] > 0 for row in results["saturation"]["cpu_ratios"])
+    assert [row["contender"] for row in results["latency"]["loads"]] == ["naive", "beeline"]
+    assert [row["workers"] for row in results["pool"]["workers"]] == [1, 2]
+    assert results["growth"]["rows"][0]["first_order_s"] > 0
     assert results["memory"]["samples"][-1][0] >= 300
     assert all(value > 0 for value in results["micro"].values())

@@ -22,6 +22,9 @@ _NODE = _DEPLOY / "rabbitmq" / "node.sh"
 _PROBE = _DEPLOY / "rabbitmq" / "probe.py"
 _DEBOOTSTRAP = _DEPLOY / "rabbitmq" / "debootstrap.sh"
 
+RELEASE_WITH_4 = "trixie"
+"""The Debian release that has RabbitMQ 4, for machines whose own release has 3."""
+
 START_TIMEOUT_S = 60
 STOP_TIMEOUT_S = 30
 PORT_ATTEMPTS = 3
@@ -36,6 +39,14 @@ def is_rabbitmq_installed() -> bool:
         shutil.which("rabbitmq-server", path="/usr/lib/rabbitmq/bin:" + os.environ.get("PATH", ""))
         is not None
     )
+
+
+def is_rabbitmq_4_possible() -> bool:
+    """Whether a tree of Debian's newer release is there or can be made, and a node can be started in it."""
+    cache = Path(os.environ.get("XDG_CACHE_HOME", "~/.cache")).expanduser()
+    is_root = os.geteuid() == 0 and shutil.which("unshare") is not None
+    has_tree = (cache / f"beeline/debian-{RELEASE_WITH_4}").is_dir()
+    return is_root and (has_tree or shutil.which("apt-get") is not None)
 
 
 class RabbitNode:

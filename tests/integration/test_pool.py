@@ -7,8 +7,6 @@ leaves it out.
 """
 
 import asyncio
-import os
-import shutil
 import signal
 from collections import defaultdict
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
@@ -20,12 +18,10 @@ from urllib.parse import urlsplit
 import pytest
 
 from tests.chaos.proxy import Proxy
-from tests.integration.rabbitmq_node import RabbitNode
+from tests.integration.rabbitmq_node import RELEASE_WITH_4, RabbitNode, is_rabbitmq_4_possible
 from tests.integration.rig import Rig
 from tests.integration.test_dead_letters import look_again_and_again
 from worker.core.shards import Names, consumer_priority
-
-CACHED_TREE: Final = Path(os.environ.get("XDG_CACHE_HOME", "~/.cache")).expanduser() / "beeline/debian-trixie"
 
 HAND_OVER_BOUND_S: Final = 30.0
 """Measured: a tenth of a second. Far below the lease of 59 seconds that an unclean end would have to wait for."""
@@ -154,16 +150,10 @@ async def test_behind_a_black_holed_link_no_two_workers_send_in_one_shard(rig: R
 # --- RabbitMQ 4 -------------------------------------------------------------------------------------------------------
 
 
-def is_rabbitmq_4_possible() -> bool:
-    """Whether a tree of Debian's newer release is there or can be made, and a node can be started in it."""
-    is_root = os.geteuid() == 0 and shutil.which("unshare") is not None
-    return is_root and (CACHED_TREE.is_dir() or shutil.which("apt-get") is not None)
-
-
 @pytest.fixture(scope="module")
 def rabbit_4() -> Iterator[RabbitNode]:
     """A node of RabbitMQ 4."""
-    with RabbitNode(release="trixie") as node:
+    with RabbitNode(release=RELEASE_WITH_4) as node:
         yield node
 
 
