@@ -4,12 +4,13 @@ The level may change while the worker runs: SIGUSR1 shows everything, SIGUSR2 go
 """
 
 import asyncio
+import atexit
 import logging
 import signal
 import sys
 from collections.abc import MutableMapping
 from time import time_ns
-from typing import Any, Final, Literal
+from typing import Any, BinaryIO, Final, Literal, cast
 
 import orjson
 import structlog
@@ -22,6 +23,39 @@ Event = MutableMapping[str, Any]
 LEVELS: Final = logging.getLevelNamesMapping()
 
 log = structlog.get_logger("beeline.logs")
+
+
+class Turnwise:
+    """A stream that is written once for each turn of the event loop, and outside of one at once.
+
+    Many signals settle in one turn of a busy worker, and each has a line. A kill can take away the lines of the turn in
+    which it comes; a signal whose acknowledgement is on its way has its line written before.
+    """
+
+    def __init__(self, stream: BinaryIO) -> None:
+        self._stream = stream
+        self._lines: list[bytes] = []
+        atexit.register(self._write_lines)
+
+    def write(self, line: bytes) -> None:
+        """Take a line."""
+        self._lines.append(line)
+        if len(self._lines) > 1:
+            return
+        try:
+            asyncio.get_running_loop().call_soon(self._write_lines)
+        except RuntimeError:
+            self._write_lines()
+
+    def flush(self) -> None:
+        """Leave it to the end of the turn."""
+
+    def _write_lines(self) -> None:
+        lines, self._lines = self._lines, []
+        if not lines:
+            return
+        self._stream.write(b"".join(lines))
+        self._stream.flush()
 
 
 class Threshold:
@@ -65,7 +99,7 @@ def configure_logging(level: str, form: LogFormat) -> Threshold:
     structlog.configure(
         processors=[_to_json] if as_json else _for_people(),
         wrapper_class=threshold.logger_class,
-        logger_factory=structlog.BytesLoggerFactory(sys.stderr.buffer)
+        logger_factory=structlog.BytesLoggerFactory(cast("BinaryIO", Turnwise(sys.stderr.buffer)))
         if as_json
         else structlog.PrintLoggerFactory(sys.stderr),
         cache_logger_on_first_use=True,

@@ -1,16 +1,19 @@
 """The log: JSON on a pipe, readable on a terminal, and a level that can be moved while it runs."""
 
+import asyncio
 import io
 import json
 import re
+import subprocess
+import sys
 from contextlib import redirect_stderr
 from datetime import UTC, datetime
 
 import pytest
 import structlog
-from typing_extensions import override
+from typing_extensions import Buffer, override
 
-from worker.logs import LogFormat, Threshold, configure_logging
+from worker.logs import LogFormat, Threshold, Turnwise, configure_logging
 
 
 class Pipe(io.TextIOWrapper):
@@ -22,6 +25,19 @@ class Pipe(io.TextIOWrapper):
 
     def lines(self) -> list[str]:
         return self.bytes.getvalue().decode().splitlines()
+
+
+class Writes(io.BytesIO):
+    """A stream that keeps each write."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.pieces: list[bytes] = []
+
+    @override
+    def write(self, piece: Buffer) -> int:
+        self.pieces.append(bytes(piece))
+        return len(bytes(piece))
 
 
 class Terminal(Pipe):
@@ -103,3 +119,39 @@ def test_an_error_is_written_with_its_trace(pipe: Pipe) -> None:
         structlog.get_logger("test").exception("something failed")
     (line,) = pipe.lines()
     assert "ValueError: invalid literal" in json.loads(line)["exception"]
+
+
+async def test_the_lines_of_one_turn_of_the_event_loop_are_written_together() -> None:
+    written = Writes()
+    lines = Turnwise(written)
+    for line in (b"a\n", b"b\n"):
+        lines.write(line)
+    assert written.pieces == []
+    await asyncio.sleep(0)
+    lines.write(b"c\n")
+    await asyncio.sleep(0)
+    assert written.pieces == [b"a\nb\n", b"c\n"]
+
+
+def test_a_line_outside_of_the_event_loop_is_written_at_once() -> None:
+    written = Writes()
+    Turnwise(written).write(b"a\n")
+    assert written.pieces == [b"a\n"]
+
+
+def test_what_the_last_turn_said_is_written_when_the_program_ends() -> None:
+    program = (
+        "import asyncio, sys, structlog\n"
+        "from worker.logs import configure_logging\n"
+        "configure_logging('info', 'json')\n"
+        "async def end():\n"
+        "    asyncio.get_running_loop().stop()\n"
+        "    structlog.get_logger().info('the last line')\n"
+        "loop = asyncio.new_event_loop()\n"
+        "loop.create_task(end())\n"
+        "loop.run_forever()\n"
+    )
+    run = subprocess.run(  # noqa: S603 - our own interpreter
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    )
+    assert [json.loads(line)["event"] for line in run.stderr.splitlines()] == ["the last line"]
