@@ -12,6 +12,7 @@ import asyncio
 import time
 from collections import Counter
 from collections.abc import Callable
+from functools import partial
 from typing import Final, Protocol
 from urllib.parse import urlsplit
 
@@ -51,12 +52,10 @@ class SystemClock:
     The monotonic clock is the one that counts a suspension: a lease ends while its holder sleeps, too.
     """
 
-    _COUNTS_SLEEP: Final = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
-
-    @classmethod
-    def monotonic(cls) -> float:
-        """Seconds that never step, and go on while the host is suspended."""
-        return time.clock_gettime(cls._COUNTS_SLEEP)
+    monotonic: Final = staticmethod(
+        partial(time.clock_gettime, getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC))
+    )
+    """Seconds that never step, and go on while the host is suspended."""
 
     @staticmethod
     def wall_ms() -> float:
@@ -66,7 +65,7 @@ class SystemClock:
     @classmethod
     def asleep_s(cls) -> float:
         """How long this host has been suspended since it booted; only differences of it mean anything."""
-        return time.clock_gettime(cls._COUNTS_SLEEP) - time.monotonic()
+        return cls.monotonic() - time.monotonic()
 
 
 class Sender(Protocol):

@@ -8,7 +8,7 @@ Publish, confirm, remember, acknowledge, in this order.
 """
 
 import asyncio
-from collections import Counter, OrderedDict
+from collections import OrderedDict
 from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -118,7 +118,7 @@ class Dispatcher:
         self._running: dict[Key, Execution] = {}
         self._refusing: dict[Key, Outcome] = {}
         self._kept: OrderedDict[Key, Execution] = OrderedDict()
-        self._untold: Counter[LaneKey] = Counter()
+        self._untold: dict[LaneKey, int] = {}
         self._all_told: dict[LaneKey, asyncio.Event] = {}
         self.on_unknown: Callable[[Outcome, Shard], None] = lambda *_: None
         self.journal = Journal(telemetry, clock)
@@ -231,7 +231,7 @@ class Dispatcher:
         if request.content_hash == outcome.content_hash:
             kept.deliveries = [delivery]
             self._running[key] = kept
-            self._untold[kept.lane] += 1
+            self._note_untold(kept.lane)
             self._spawn(self._finish(kept, outcome))
         else:
             self._kept[key] = kept
@@ -277,7 +277,7 @@ class Dispatcher:
         outcome = self._build(subject, settlement, execution.journey, asked)
         execution.outcome = outcome
         execution.on_told = self.journal.settled(outcome, subject, execution.journey)
-        self._untold[execution.lane] += 1
+        self._note_untold(execution.lane)
         self._spawn(self._finish(execution, outcome))
 
     async def told(self, account: str, symbol: str) -> None:
@@ -290,13 +290,16 @@ class Dispatcher:
         while lane in self._untold:
             await self._all_told.setdefault(lane, asyncio.Event()).wait()
 
+    def _note_untold(self, lane: LaneKey) -> None:
+        self._untold[lane] = self._untold.get(lane, 0) + 1
+
     def _note_told(self, lane: LaneKey) -> None:
         """Wake who waits for a lane when the last of its settled signals is told."""
-        self._untold[lane] -= 1
-        if not self._untold[lane]:
-            del self._untold[lane]
-            if lane in self._all_told:
-                self._all_told.pop(lane).set()
+        left = self._untold.pop(lane) - 1
+        if left:
+            self._untold[lane] = left
+        elif lane in self._all_told:
+            self._all_told.pop(lane).set()
 
     def abandon(self, execution: Execution) -> None:
         """Stop working on a signal that is not ours any more; whoever gets it again asks the venue first."""

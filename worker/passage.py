@@ -1,15 +1,15 @@
 """What becomes of a request at the gateway: it was sent and answered, or it was not sent at all."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from adapters.model import Answer
 from adapters.signing import Signer
+from adapters.values import value_type
 from worker.budget import AccountBudget
 from worker.core.resolution import Instant
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value_type
 class Exchange:
     """A request that was sent: its answer, the time it was signed with, and what it took.
 
@@ -23,7 +23,7 @@ class Exchange:
     venue_ms: float
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value_type
 class Throttled:
     """Nothing was sent: the wait for limits, a hold or the venue's time would have outlived the signal."""
 
@@ -32,7 +32,7 @@ class Throttled:
     for_time: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value_type
 class Fenced:
     """Nothing was sent: this worker may not send for the shard any more."""
 
@@ -40,7 +40,7 @@ class Fenced:
 Passage = Exchange | Throttled | Fenced
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value_type
 class Sending:
     """Who sends and until when it makes sense: `may_send` is asked right before the bytes go out."""
 

@@ -16,10 +16,11 @@ That is why the drift widens the bound instead of moving the estimate: a slope o
 
 from collections import deque
 from collections.abc import Sequence
-from dataclasses import dataclass
 from enum import StrEnum
 from math import ceil
 from typing import Final
+
+from adapters.values import value_type
 
 RESOLUTION_MS: Final = 0.5
 """Venues answer whole milliseconds, rounded down: the truth is half a millisecond later, give or take as much."""
@@ -44,7 +45,7 @@ RECENT_BURSTS: Final = 4
 MIN_DRIFT_SPAN_S: Final = 60.0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value_type
 class Probe:
     """One question to a venue's clock; `sent_s` and `received_s` are monotonic seconds, `server_ms` is the answer."""
 
@@ -73,7 +74,7 @@ class Probe:
         return self.round_trip_ms / 2 + RESOLUTION_MS + NOISE_MS
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value_type
 class ClockReading:
     """Venue time at one instant and the bound of its error."""
 

@@ -16,10 +16,10 @@ All times are venue epoch milliseconds, handed in.
 """
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Final
 
 from adapters.model import LimitKind, RateLimit
+from adapters.values import value_type
 from worker.core.sliding_window import SlidingWindow
 from worker.core.windows import Ceilings, FixedWindow, Mark, Rank, Window
 
@@ -36,7 +36,7 @@ Cost = tuple[Window, int]
 Costs = Sequence[Cost]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value_type
 class Reservation:
     """Tokens of several limits, set aside together for `ready_at_ms`; each with when that limit alone had room."""
 
@@ -46,7 +46,7 @@ class Reservation:
     turns_ms: tuple[float, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value_type
 class Claim:
     """Tokens taken by a request that goes out."""
 

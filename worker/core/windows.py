@@ -183,7 +183,8 @@ class FixedWindow:
     @property
     def used(self) -> int:
         """What counts against the limit in this window."""
-        return self.own + max(0, self._others - self.allowance)
+        others = self._others - self.allowance
+        return self.own + others if others > 0 else self.own
 
     @property
     def foreign(self) -> int:
@@ -235,12 +236,12 @@ class FixedWindow:
     def is_free(self, now_ms: float, cost: int, rank: Rank, *, guard_ms: float) -> bool:
         """Tell whether `cost` tokens are free now for who comes last."""
         self.roll(now_ms)
-        if self._turns.tails[rank] > self.index or now_ms < self.index * self.interval_ms:
+        index = self.index
+        if self._turns.tails[rank] > index or now_ms < index * self.interval_ms:
             return False
-        used = self.used + self._booked.get(self.index, 0)
-        return used + cost <= self.ceilings[rank] and (
-            self._previous + cost <= self.limit or not self._in_guard(now_ms, guard_ms)
-        )
+        if self.used + self._booked.get(index, 0) + cost > self.ceilings[rank]:
+            return False
+        return self._previous + cost <= self.limit or not self._in_guard(now_ms, guard_ms)
 
     def _count(self, index: int) -> int:
         booked = self._booked.get(index, 0)
@@ -320,9 +321,11 @@ class FixedWindow:
             self._settled, self._excess, self._highest, self._round = self._excess, None, 0, self._taken
         self._highest = max(self._highest, count)
         excess = max(0, self._highest - self._answered)
-        self._excess = excess if self._excess is None else min(self._excess, excess)
+        if self._excess is None or excess < self._excess:
+            self._excess = excess
         self._proven = max(self._proven, count - self.own)
-        self._others = max(self._excess if self._settled is None else self._settled, self._proven)
+        others = self._excess if self._settled is None else self._settled
+        self._others = max(self._proven, others)
         if self._is_fresh:
             self._is_fresh, self.inherited = False, max(0, self._others - self.allowance)
 
