@@ -28,8 +28,9 @@ from worker.consumer import Consumer
 from worker.control import Control
 from worker.core.holds import HoldRecord
 from worker.core.shards import Names
-from worker.dispatcher import Dispatcher, Execution
+from worker.dispatcher import Dispatcher
 from worker.epoch import lease_s
+from worker.execution import Execution
 from worker.gauges import publish_gauges, watch_loop
 from worker.greeting import greet
 from worker.hand_over import HandOver

@@ -10,7 +10,7 @@ Publish, confirm, remember, acknowledge, in this order.
 import asyncio
 from collections import OrderedDict
 from collections.abc import Callable, Coroutine, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 from typing import Final
@@ -36,7 +36,8 @@ from worker.core.shards import Names
 from worker.core.signals import BadSignal, Signal, Unanswerable, read_signal
 from worker.core.tracing import TRACEPARENT, read_traceparent
 from worker.core.validity import LONGEST_VALIDITY_MS, published_ms
-from worker.journal import Journal, nothing
+from worker.execution import Execution, LaneKey
+from worker.journal import Journal
 from worker.message import Message
 from worker.publisher import Publisher
 from worker.recall import HASH_HEADER
@@ -49,52 +50,6 @@ log = structlog.get_logger("beeline.signal")
 
 Key = tuple[str, str]
 """Account and signal id."""
-
-LaneKey = tuple[str, str]
-"""Account and symbol."""
-
-
-@dataclass(slots=True, kw_only=True, eq=False)
-class Execution:
-    """A signal being worked on, and every delivery that waits for its outcome."""
-
-    signal: Signal
-    journey: Journey
-    deliveries: list[Delivery]
-    created_ms: float
-    earliest_ms: float
-    suspect_until_ms: float | None
-    sent: bool = False
-    outcome: Outcome | None = None
-    on_told: Callable[[], None] = nothing
-
-    @property
-    def lane(self) -> LaneKey:
-        """Signals of one lane are worked on one after another."""
-        return self.signal.account, self.signal.symbol
-
-    def continues_in(self, delivery: Delivery) -> bool:
-        """Whether nobody else owned the shard since: otherwise what is known here is not all there is to know."""
-        first = self.deliveries[0]
-        if first.shard is None or delivery.shard is None:
-            return True
-        return first.shard.generation == delivery.shard.generation
-
-    @property
-    def is_wanted(self) -> bool:
-        """Whether a delivery still waits."""
-        for delivery in self.deliveries:  # noqa: SIM110 - there is one, and a generator costs more than the question
-            if delivery.is_current:
-                return True
-        return False
-
-    def may_send(self) -> bool:
-        """Whether an order for this signal may go out right now; asked right before it does."""
-        for delivery in self.deliveries:
-            if delivery.epoch.may_send():
-                self.sent = True
-                return True
-        return False
 
 
 class Dispatcher:

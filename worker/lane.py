@@ -17,7 +17,7 @@ from worker.cancellation import Cancellation, Clearance
 from worker.core.outcome import Settlement, Subject, client_order_id
 from worker.core.signals import Action
 from worker.core.validity import valid_until_ms
-from worker.dispatcher import Execution
+from worker.execution import Execution
 from worker.placement import Placement, order_of
 from worker.trade import AbandonedError, Desk, Trade, rejected, unresolved
 

@@ -15,7 +15,8 @@ from worker.clock_sync import Clock
 from worker.core.holds import StopRecord, Stops
 from worker.core.outcome import Settlement, Status
 from worker.core.resolution import Moment
-from worker.dispatcher import Dispatcher, Execution
+from worker.dispatcher import Dispatcher
+from worker.execution import Execution
 from worker.keys import Keys
 from worker.passage import Exchange, Fenced, Sending, Throttled
 from worker.settings import Settings

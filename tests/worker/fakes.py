@@ -32,8 +32,9 @@ from worker.core.holds import Stops
 from worker.core.memory import ShardMemory
 from worker.core.outcome import Outcome
 from worker.core.shards import Names
-from worker.dispatcher import Dispatcher, Execution
+from worker.dispatcher import Dispatcher
 from worker.epoch import Epoch
+from worker.execution import Execution
 from worker.keys import Keys
 from worker.lane import Lanes
 from worker.message import Message
