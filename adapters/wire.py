@@ -95,7 +95,7 @@ def _has_float(document: object) -> bool:
 
 def decimal(value: object) -> Decimal | None:
     """Read a finite decimal from a string or a number."""
-    if not isinstance(value, str) and (isinstance(value, bool) or not isinstance(value, int | Decimal)):
+    if not isinstance(value, str) and (isinstance(value, bool) or not isinstance(value, (int, Decimal))):
         return None
     try:
         number = Decimal(value)
@@ -108,7 +108,7 @@ def integer(value: object) -> int | None:
     """Read a whole number from a number or a string, without a detour over floating point."""
     if isinstance(value, int):
         return None if isinstance(value, bool) else value
-    if not isinstance(value, str | Decimal):
+    if not isinstance(value, (str, Decimal)):
         return None
     number = decimal(value)
     return None if number is None or abs(number) >= _HUGE or number % 1 else int(number)

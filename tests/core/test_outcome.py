@@ -213,6 +213,12 @@ def test_numbers_are_never_written_with_an_exponent_or_as_floats() -> None:
     assert order["executed_quantity"] == "0.000000000000000001"
 
 
+@given(st.decimals(allow_nan=False, allow_infinity=False, min_value=0))
+def test_an_amount_keeps_every_digit_in_fixed_notation(quantity: Decimal) -> None:
+    order = document(an_outcome(settle_placement(a_report(executed=quantity), MARKET)))["order"]
+    assert order["executed_quantity"] == f"{quantity:f}"
+
+
 def test_a_revision_keeps_the_outcome_id() -> None:
     first = an_outcome(
         Settlement(status=Status.UNKNOWN, landed=Landed.UNKNOWN, error=refusal("resolution_exhausted"))
