@@ -96,20 +96,19 @@ def _check_options(order: Order, rules: SymbolRules, abilities: Abilities, venue
 
 def _check_completeness(order: Order) -> VenueError | None:
     """Find a field that the type needs or does not take; signals are checked for it long before."""
-    trails = order.trailing_delta is not None
-    for name, is_given, is_needed, is_taken in (
-        ("price", order.price is not None, order.type in PRICED_TYPES, order.type in PRICED_TYPES),
-        (
-            "stop_price",
-            order.stop_price is not None,
-            order.type in STOP_TYPES and not trails,
-            order.type in STOP_TYPES or order.type is OrderType.TRAILING_STOP,
-        ),
-        ("trailing_delta", trails, order.type is OrderType.TRAILING_STOP, True),
-    ):
-        if is_given < is_needed or is_given > is_taken:
-            what = "needs a" if is_needed else "takes no"
-            return refusal("invalid_signal", detail=f"a {order.type} order {what} {name}")
+    kind, trails = order.type, order.trailing_delta is not None
+    is_stop = kind in STOP_TYPES
+    problem = None
+    if (order.price is not None) is not (kind in PRICED_TYPES):
+        problem = "needs a price" if order.price is None else "takes no price"
+    elif order.stop_price is None and is_stop and not trails:
+        problem = "needs a stop_price"
+    elif order.stop_price is not None and not is_stop and kind is not OrderType.TRAILING_STOP:
+        problem = "takes no stop_price"
+    elif kind is OrderType.TRAILING_STOP and not trails:
+        problem = "needs a trailing_delta"
+    if problem is not None:
+        return refusal("invalid_signal", detail=f"a {kind} order {problem}")
     amounts = (order.quantity is not None) + (order.quote_quantity is not None)
     if order.close_position and amounts:
         return refusal("invalid_signal", detail="an order that closes a position takes no quantity")

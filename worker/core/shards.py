@@ -19,6 +19,11 @@ def _label(shard: int, shards: int) -> str:
     return f"{shard:0{max(2, len(str(shards - 1)))}d}"
 
 
+@lru_cache(maxsize=4096)
+def _word(account: str) -> str:
+    return account if _ACCOUNT.fullmatch(account) else "-"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Names:
     """The broker names of one namespace with a fixed number of shards."""
@@ -74,8 +79,7 @@ class Names:
 
     def outcome_key(self, shard: int | None, account: str, status: str) -> str:
         """Routing key of an outcome; `None` stands for an account nobody configured, whose name may be anything."""
-        word = account if _ACCOUNT.fullmatch(account) else "-"
-        return f"{'unrouted' if shard is None else self.label(shard)}.{word}.{status}"
+        return f"{'unrouted' if shard is None else self.label(shard)}.{_word(account)}.{status}"
 
 
 def consumer_priority(worker_id: str, shard: int) -> int:
