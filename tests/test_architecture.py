@@ -34,10 +34,16 @@ WITHOUT_IO = {
 }
 """What a pure module never imports: anything that waits, tells the time, draws a number or opens a socket."""
 
-IMPURE_ADAPTERS = {"adapters.http", "adapters.sandbox.server"}
+IMPURE_ADAPTERS = {"adapters.http", "adapters.http_connection", "adapters.sandbox.server"}
 """The adapters that do I/O. Everything else under `adapters` decides only, and so does all of `worker/core`."""
 
-HTTP_CLIENTS = ("adapters.http", "adapters.sandbox.server", "worker.status", "worker.demo")
+HTTP_CLIENTS = (
+    "adapters.http",
+    "adapters.http_connection",
+    "adapters.sandbox.server",
+    "worker.status",
+    "worker.demo",
+)
 AMQP_CLIENTS = {"worker.amqp", "worker.amqp_frames", "worker.amqp_switch", "worker.topology"}
 SANDBOX_USERS = ("worker.cli", "worker.commands", "worker.demo")
 
@@ -233,6 +239,22 @@ def test_only_the_transport_imports_aiohttp() -> None:
         if is_in(name, "aiohttp")
     ]
     report(problems, "One file opens sockets to venues; send through adapters/http.py:")
+
+
+def test_what_reads_replies_opens_no_connections() -> None:
+    module = modules()["adapters.http_connection"]
+    problems = [
+        f"{module.at(node)} imports {name}"
+        for name, node in module.imports()
+        if is_in(name, "socket", "ssl", "aiohttp")
+        and name.rpartition(".")[2] in {"socket", "ssl", "TCPConnector"}
+    ] + [
+        f"{module.at(node)} calls {node.attr}"
+        for node in ast.walk(module.tree)
+        if isinstance(node, ast.Attribute)
+        and node.attr in {"create_connection", "open_connection", "connect"}
+    ]
+    report(problems, "One file opens sockets to venues; connect in adapters/http.py:")
 
 
 def test_only_the_broker_port_imports_amqp_libraries() -> None:

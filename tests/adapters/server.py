@@ -8,7 +8,25 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
+from adapters.model import Answer, Fault, FaultKind, HttpRequest
+
 Handler = Callable[["Connection"], Awaitable[None]]
+SECRET_QUERY = "symbol=BTCUSDT&timestamp=1&signature=SECRETSIGNATURE"
+
+
+def a_request(url: str, method: str = "POST") -> HttpRequest:
+    return HttpRequest(
+        method=method, url=f"{url}/api/v3/order?{SECRET_QUERY}", headers={"X-MBX-APIKEY": "KEY"}
+    )
+
+
+def kind_of(answer: Answer) -> FaultKind:
+    """Return how a request failed, having looked that nothing of it is told."""
+    assert isinstance(answer, Fault), answer
+    assert "SECRET" not in answer.detail
+    assert "127.0.0.1" not in answer.detail
+    assert "://" not in answer.detail
+    return answer.kind
 
 
 @dataclass
@@ -25,6 +43,18 @@ class Connection:
         self.peer.requests.append(head)
         self.peer.seen.set()
         return head
+
+    async def say(self, *pieces: bytes) -> None:
+        """Send bytes as they are, piece by piece."""
+        for piece in pieces:
+            self.writer.write(piece)
+            await self.writer.drain()
+            await asyncio.sleep(0)
+
+    async def left(self) -> None:
+        """Wait until the client has closed its end, having asked for nothing more."""
+        assert await self.reader.read() == b""
+        self.peer.left.set()
 
     async def reply(self, body: bytes = b"{}", status: str = "200 OK", headers: str = "") -> None:
         """Send a complete reply that keeps the connection open."""
@@ -48,6 +78,7 @@ class Peer:
     requests: list[bytes] = field(default_factory=list)
     connections: int = 0
     seen: asyncio.Event = field(default_factory=asyncio.Event)
+    left: asyncio.Event = field(default_factory=asyncio.Event)
 
 
 @asynccontextmanager
