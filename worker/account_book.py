@@ -23,6 +23,8 @@ from worker.settings import Settings
 
 RELOAD_INTERVAL_S: Final = 2.0
 REST_S: Final = 0.3
+LOOK_SHARE: Final = 0.005
+"""The part of the time that may go into looking at files: ten thousand of them are looked at less often."""
 
 log = structlog.get_logger("beeline.accounts")
 
@@ -135,16 +137,18 @@ class AccountBook:
 
     async def follow(self, tasks: asyncio.TaskGroup, bind: Callable[[], Awaitable[None]]) -> None:
         """Load the accounts again whenever their files change; `bind` routes new ones to their shards."""
-        seen, today = self._fingerprint(), self._today()
+        seen, today, look_s = self._fingerprint(), self._today(), 0.0
         while True:
             with suppress(TimeoutError):
-                async with asyncio.timeout(RELOAD_INTERVAL_S):
+                async with asyncio.timeout(max(RELOAD_INTERVAL_S, look_s / LOOK_SHARE)):
                     await self._reload.wait()
             if today != self._today():
                 today = self._today()
                 for account in self.accounts.values():
                     self._remind(account)
+            began_s = self._ports.clock.monotonic()
             now = self._fingerprint()
+            look_s = self._ports.clock.monotonic() - began_s
             if now == seen and not self._reload.is_set():
                 continue
             # A file that is still being written is read when it has come to rest: half of it may be valid too.

@@ -8,7 +8,6 @@ import asyncio
 import platform
 from collections import Counter
 from collections.abc import Callable
-from functools import partial
 from importlib.metadata import version
 from typing import Final
 
@@ -22,7 +21,10 @@ from worker.telemetry import Labelled, Series, Telemetry
 LAG_INTERVAL_S: Final = 0.25
 
 LIMITS: Final = {
-    "beeline_limit_tokens": ("limit", "What a venue allows in one window, or this worker's share of it."),
+    "beeline_limit_tokens": (
+        "limit",
+        "What a venue allows in one window, or this worker's share; of an account while it uses any of its limits.",
+    ),
     "beeline_limit_used_tokens": (
         "used",
         "What counts against a limit in the window that is open now, by us and by others.",
@@ -45,6 +47,8 @@ def publish_gauges(report: Report, telemetry: Telemetry) -> None:
         telemetry.gauge(name, text, read)
     for name, (labels, text, read_series) in _labelled(report).items():
         telemetry.by(labels, name, text, read_series)
+    texts = {name: text for name, (_, text) in LIMITS.items()}
+    telemetry.together(("venue", "scope", "name", "kind", "window"), texts, lambda: _limits(report))
 
 
 def _gauges(report: Report) -> dict[str, tuple[str, Callable[[], float]]]:
@@ -127,10 +131,6 @@ def _labelled(report: Report) -> dict[str, Labelled]:
             "Holds in force: the venue wants to be left alone, or an operator stopped something.",
             lambda: _holds(report),
         ),
-        **{
-            name: (("venue", "scope", "name", "kind", "window"), text, partial(_limits, report, field))
-            for name, (field, text) in LIMITS.items()
-        },
         "beeline_hold_seconds": (
             ("venue", "scope", "name"),
             "How much longer a venue wants to be left alone.",
@@ -161,16 +161,17 @@ def _hold_seconds(report: Report) -> Series:
     }
 
 
-def _limits(report: Report, field: str) -> Series:
-    """Read one number of every limit; of two addresses of one venue the fuller one counts."""
-    series: dict[tuple[str, ...], float] = {}
+def _limits(report: Report) -> dict[str, Series]:
+    """Read every limit in use; of two addresses of one venue the fuller one counts."""
+    read: dict[str, dict[tuple[str, ...], float]] = {name: {} for name in LIMITS}
     for gateway in report.book.gateways():
         venue = gateway.adapter.name
-        for scope, name, limits in gateway.limiter.scopes():
-            for state in gateway.limiter.states(limits):
-                labels = (venue, scope, name, state.kind.value, f"{state.interval_s}s")
+        for scope, name, state in gateway.limiter.in_use():
+            labels = (venue, scope, name, state.kind.value, f"{state.interval_s}s")
+            for metric, (field, _) in LIMITS.items():
+                series = read[metric]
                 series[labels] = max(series.get(labels, 0), getattr(state, field))
-    return series
+    return dict(read)
 
 
 async def watch_loop(telemetry: Telemetry, clock: Clock) -> None:

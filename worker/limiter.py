@@ -349,11 +349,15 @@ class Limiter:
 
     # --- What is told of it
 
-    def scopes(self) -> Iterator[tuple[str, str, BudgetSet]]:
-        """Everything that has limits of its own: `ip` or `account`, the egress or the limit group, the limits."""
-        yield "ip", self._egress, self.ip
+    def in_use(self) -> Iterator[tuple[str, str, LimitState]]:
+        """The limits of the IP and of every account that uses any: `ip` or `account`, egress or limit group, limit."""
+        for state in self.states(self.ip):
+            yield "ip", self._egress, state
+        now_ms = self.venue_ms()
         for name, budget in self.accounts.items():
-            yield "account", name, budget.limits
+            if budget.limits.is_in_use(now_ms):
+                for state in self.states(budget.limits):
+                    yield "account", name, state
 
     def states(self, limits: BudgetSet) -> Iterator[LimitState]:
         """Each limit of a scope as it stands now."""

@@ -24,6 +24,7 @@ from worker.settings import Settings
 from worker.unknowns import Unknowns
 
 SHOWN_LANES: Final = 15
+SHOWN_ACCOUNTS: Final = 500
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,7 +79,8 @@ class Report:
             "longest_lanes": self._longest_lanes(),
             "unknown_outcomes": self.unknowns.count,
             "lease_remaining_s": round(max(0.0, self.connections.lease_remaining_s), 3),
-            "accounts": [self._account(account) for account in self.book.accounts.values()],
+            "accounts": self._accounts(),
+            "accounts_in_all": len(self.book.accounts),
             "venues": [
                 {"venue": gateway.adapter.name, "budgets": _budgets(gateway, gateway.limiter.ip)}
                 for gateway in self.book.gateways()
@@ -102,10 +104,17 @@ class Report:
         loads = sorted(self.lanes.loads(), key=lambda load: -load.signals)
         return [asdict(load) for load in loads[:SHOWN_LANES]]
 
-    def _account(self, account: Account) -> dict[str, Any]:
+    def _accounts(self) -> list[dict[str, Any]]:
+        """The accounts, those that cannot trade first; of thousands not all."""
+        states, accounts = self.keys.states(), self.book.accounts
+        stopped = {name for name, state in states.items() if state.error is not None}
+        stopped |= {account.name for account in accounts.values() if account.signer is None}
+        chosen = sorted(accounts.values(), key=lambda account: account.name not in stopped)[:SHOWN_ACCOUNTS]
+        return [self._account(account, states.get(account.name, KeyState())) for account in chosen]
+
+    def _account(self, account: Account, state: KeyState) -> dict[str, Any]:
         gateway = None if account.signer is None else self.book.gateway_of(account)
         limits = gateway.budget(account.limit_group or account.name).limits if gateway else None
-        state = self.keys.states().get(account.name, KeyState())
         stopped = {state.standing: state.error.hint} if state.error else {}
         return {
             "name": account.name,

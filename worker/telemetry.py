@@ -15,6 +15,7 @@ from typing import Final
 
 from prometheus_client import CollectorRegistry, Metric, ProcessCollector, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
+from typing_extensions import override
 
 from worker.core.outcome import Journey, Outcome, Subject
 
@@ -100,7 +101,13 @@ class Telemetry:
 
     def by(self, labels: Sequence[str], name: str, text: str, read: Callable[[], Series]) -> None:
         """Publish values by their labels that are read when metrics are scraped; a name in `_total` is a counter."""
-        self.registry.register(_Readings(labels, name, text, read))
+        self.together(labels, {name: text}, lambda: {name: read()})
+
+    def together(
+        self, labels: Sequence[str], texts: Mapping[str, str], read: Callable[[], Mapping[str, Series]]
+    ) -> None:
+        """Publish several metrics, each with its text, that are read in one go when metrics are scraped."""
+        self.registry.register(_Readings(labels, texts, read))
 
     def woke_late(self, seconds: float) -> None:
         """Record how late the event loop was."""
@@ -136,9 +143,30 @@ class Telemetry:
         if journey.attempts:
             self._attempts[venue,] += journey.attempts
 
+    def read(self) -> "Readings":
+        """Read all metrics as they stand now."""
+        return Readings(list(self.registry.collect()))
+
     def render(self) -> bytes:
         """Return all metrics in the Prometheus text format."""
-        return generate_latest(self.registry)
+        return self.read().render()
+
+
+class Readings(CollectorRegistry):
+    """All metrics at one instant, so that a thread can write them out while the worker goes on."""
+
+    def __init__(self, metrics: list[Metric]) -> None:
+        super().__init__()
+        self._metrics = metrics
+
+    @override
+    def collect(self) -> Iterator[Metric]:
+        """Yield them."""
+        yield from self._metrics
+
+    def render(self) -> bytes:
+        """Return them in the Prometheus text format."""
+        return generate_latest(self)
 
 
 class _Histograms:
@@ -167,20 +195,23 @@ class _Histograms:
 class _Readings:
     """Values that are read when metrics are scraped."""
 
-    def __init__(self, labels: Sequence[str], name: str, text: str, read: Callable[[], Series]) -> None:
-        self._labels, self._name, self._text, self._read = labels, name, text, read
+    def __init__(
+        self, labels: Sequence[str], texts: Mapping[str, str], read: Callable[[], Mapping[str, Series]]
+    ) -> None:
+        self._labels, self._texts, self._read = labels, texts, read
 
     def describe(self) -> Iterator[Metric]:
-        """Name the metric without reading anything: it is registered before there is a worker to read from."""
-        yield self._family()
+        """Name the metrics without reading anything: they are registered before there is a worker to read from."""
+        yield from map(self._family, self._texts)
 
     def collect(self) -> Iterator[Metric]:
         """Read the values."""
-        family = self._family()
-        for labels, value in self._read().items():
-            family.add_metric(labels, value)
-        yield family
+        for name, series in self._read().items():
+            family = self._family(name)
+            for labels, value in series.items():
+                family.add_metric(labels, value)
+            yield family
 
-    def _family(self) -> CounterMetricFamily | GaugeMetricFamily:
-        kind = CounterMetricFamily if self._name.endswith("_total") else GaugeMetricFamily
-        return kind(self._name, self._text, labels=self._labels)
+    def _family(self, name: str) -> CounterMetricFamily | GaugeMetricFamily:
+        kind = CounterMetricFamily if name.endswith("_total") else GaugeMetricFamily
+        return kind(name, self._texts[name], labels=self._labels)

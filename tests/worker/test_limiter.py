@@ -18,6 +18,7 @@ from adapters.model import (
     LimitKind,
     Order,
     OrderType,
+    RateLimit,
     Side,
     TimeInForce,
 )
@@ -284,8 +285,23 @@ async def test_an_error_right_before_the_send_leaves_nothing_in_flight() -> None
 
     with pytest.raises(RuntimeError):
         await gateway.send(gateway.adapter.place(an_order(1)), replace(sending(gateway), may_send=fail))
-    states = [state for _, _, limits in gateway.limiter.scopes() for _, _, state in limits]
-    assert all(state.in_flight == 0 for state in states)
+    limits = [*gateway.limiter.ip, *gateway.budget("main").limits]
+    assert all(window.in_flight == 0 for _, _, window in limits)
+
+
+@virtual_time
+async def test_only_accounts_that_use_their_limits_are_told_of() -> None:
+    clock = VirtualClock()
+    gateway = await a_gateway(a_venue(clock), clock)
+    gateway.limiter.adopt([RateLimit(kind=LimitKind.ORDERS, limit=50, interval_s=10)])
+    gateway.budget("idle")
+    await place(gateway, 1)
+    assert {(scope, name) for scope, name, _ in gateway.limiter.in_use()} == {
+        ("ip", "default"),
+        ("account", "main"),
+    }
+    await asyncio.sleep(20)
+    assert {scope for scope, _, _ in gateway.limiter.in_use()} == {"ip"}
 
 
 # --- Others -----------------------------------------------------------------------------------------------------------

@@ -145,7 +145,7 @@ class BudgetSet:
     def update(self, limits: Iterable[RateLimit]) -> None:
         """Follow the venue's limits; counts of windows that stay are kept."""
         before, self._windows = self._windows, {}
-        self._by_kind = {kind: [] for kind in LimitKind}
+        self._by_kind = {}
         self._costs: dict[tuple[LimitKind, int], tuple[Cost, ...]] = {}
         for limit in limits:
             key = (limit.kind, limit.interval_s)
@@ -158,7 +158,7 @@ class BudgetSet:
             if isinstance(window, FixedWindow):
                 window.allowance = limit.limit - ours
             if key not in self._windows:
-                self._by_kind[limit.kind].append(window)
+                self._by_kind.setdefault(limit.kind, []).append(window)
             self._windows[key] = window
 
     def _ceilings(self, kind: LimitKind, limit: int) -> Ceilings:
@@ -177,9 +177,17 @@ class BudgetSet:
         known = self._costs.get((kind, cost))
         if known is None:
             # There are few: requests cost the same over and over.
-            known = tuple((window, cost) for window in self._by_kind[kind]) if cost else ()
+            known = tuple((window, cost) for window in self._by_kind.get(kind, ())) if cost else ()
             self._costs[kind, cost] = known
         return known
+
+    def is_in_use(self, now_ms: float) -> bool:
+        """Whether anything counts against any limit, or waits for it."""
+        for window in self._windows.values():
+            window.roll(now_ms)
+            if window.used or window.reserved:
+                return True
+        return False
 
     def window(self, kind: LimitKind, interval_s: int) -> Window | None:
         """Return one limit, if the venue has it."""
@@ -192,5 +200,5 @@ class BudgetSet:
 
     def doubt(self, kind: LimitKind, cost: int) -> None:
         """Note tokens of a kind that the venue may not count any more."""
-        for window in self._by_kind[kind]:
+        for window in self._by_kind.get(kind, ()):
             window.doubt(cost)

@@ -103,18 +103,18 @@ class Turns:
     __slots__ = ("_counts", "_indexes", "tails")
 
     def __init__(self) -> None:
-        self._counts: tuple[dict[int, int], ...] = tuple({} for _ in Rank)
-        self._indexes: tuple[list[int], ...] = tuple([] for _ in Rank)
-        self.tails = [0 for _ in Rank]
+        self._counts: dict[Rank, dict[int, int]] = {}
+        self._indexes: dict[Rank, list[int]] = {}
+        self.tails = [0, 0, 0]
 
     def join(self, rank: Rank, index: int) -> None:
         """Wait for a window."""
-        counts = self._counts[rank]
+        counts = self._counts.setdefault(rank, {})
         if index in counts:
             counts[index] += 1
             return
         counts[index] = 1
-        insort(self._indexes[rank], index)
+        insort(self._indexes.setdefault(rank, []), index)
         self.tails[rank] = self._indexes[rank][-1]
 
     def leave(self, rank: Rank, index: int) -> None:
