@@ -7,7 +7,9 @@ document as turned away; a status without a number counts only where `common.py`
 """
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from typing import Final
 
 from adapters.error_tables.common import (
@@ -46,6 +48,9 @@ class ErrorTable:
     _by_code: dict[int | None, list[tuple[re.Pattern[str] | None, ErrorEntry]]] = field(
         init=False, repr=False
     )
+    _remembered: Callable[[int | None, str, int], ErrorEntry | None] = field(
+        init=False, repr=False, compare=False
+    )
 
     def __post_init__(self) -> None:
         by_code: dict[int | None, list[tuple[re.Pattern[str] | None, ErrorEntry]]] = {}
@@ -54,9 +59,15 @@ class ErrorTable:
             pattern = re.compile(row.pattern, re.IGNORECASE) if row.pattern else None
             by_code.setdefault(row.venue_code, []).append((pattern, row))
         object.__setattr__(self, "_by_code", by_code)
+        object.__setattr__(self, "_remembered", lru_cache(maxsize=512)(self._search))
 
     def find(self, code: int | None, message: str, status: int = 400) -> ErrorEntry | None:
         """Return the first row that matches a number, a message and an HTTP status; then one that needs no number."""
+        # A venue has few texts and repeats them, while a number such as -2010 has sixty rows to be searched.
+        search = self._search if len(message) > _MESSAGE_CHARACTERS else self._remembered
+        return search(code, message, status)
+
+    def _search(self, code: int | None, message: str, status: int) -> ErrorEntry | None:
         for number in (code, None):
             for pattern, row in self._by_code.get(number, ()):
                 if row.http_status in (None, status) and (pattern is None or pattern.search(message)):
@@ -113,7 +124,7 @@ def _clean(message: str | None) -> str | None:
     """Cut a venue's message to what may be shown: nothing that looks like a key, nothing of our request."""
     if not message:
         return None
-    quoted = _QUOTED_REQUEST.search(message)
+    quoted = _QUOTED_REQUEST.search(message) if "=" in message else None
     if quoted and "=" in message[quoted.start() :]:
         message = message[: quoted.start()] + "[the request]"
     return _KEY_LIKE.sub("[key]", message)[:_MESSAGE_CHARACTERS]

@@ -297,6 +297,20 @@ def test_only_words_about_the_key_quarantine_an_account() -> None:
     }
 
 
+@every_table
+def test_a_row_that_is_remembered_is_the_one_that_is_found(table: ErrorTable) -> None:
+    for code, message, _ in documented(table.market):
+        for status in (400, 503):
+            found = table._search(code, message, status)
+            assert table.find(code, message, status) is found
+            assert table.find(code, message, status) is found
+
+
+def test_a_text_of_any_length_is_searched() -> None:
+    table = BY_MARKET["binance_spot"]
+    assert table.find(-2010, "Account has insufficient balance" + " for requested action" + "." * 9_000)
+
+
 def test_the_address_that_the_venue_saw_is_named() -> None:
     message = "Invalid API-key, IP, or permissions for action, request ip: 203.0.113.7"
     error = read(BY_MARKET["binance_usdm"], -2015, message, 401)
