@@ -5,8 +5,9 @@ the right to declare checks passively that all is there. The number of shards is
 an empty queue, because the broker compares such arguments for us: another number is refused, naming both.
 """
 
+import asyncio
 import re
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Iterator
 from typing import Any, Final
 
 from aio_pika import ExchangeType
@@ -19,6 +20,9 @@ DELIVERY_LIMIT: Final = 100
 LOOKING_LIMIT: Final = 1_000_000
 """Deliveries of a dead letter: looking at one and putting it back counts as a delivery, and without a limit of its own
 RabbitMQ 4 would drop it after twenty."""
+
+BINDING_CHANNELS: Final = 8
+"""Accounts are bound on several channels at once: a round trip for each shard adds up with thousands of accounts."""
 
 MEMORY_MAX_AGE: Final = "1h"
 CONTROL_MAX_AGE: Final = "7D"
@@ -151,19 +155,32 @@ async def bind_accounts(
         shards: account names with their shard.
         known: those of them that are bound to no other shard for sure, which saves a request for each shard.
     """
+    accounts = list(shards)
+    waiting = iter(accounts)
+    channels = range(min(BINDING_CHANNELS, len(accounts)))
+    ends = await asyncio.gather(
+        *(_bind_next(link, names, waiting, known) for _ in channels), return_exceptions=True
+    )
+    error = next(filter(None, ends), None)
+    if isinstance(error, RefusedError):
+        advice = "this user may not bind accounts: run `beeline topology` as a user who may"
+        raise TopologyError(f"{error}; {advice}")
+    if error is not None:
+        raise error
+
+
+async def _bind_next(
+    link: AmqpLink, names: Names, waiting: Iterator[tuple[str, int]], known: Collection[tuple[str, int]]
+) -> None:
+    """Bind one account after another, as long as any waits."""
     channel = await link.open_channel()
     underlay = await channel.get_underlay_channel()
-    try:
-        for account, shard in shards:
-            others = () if (account, shard) in known else set(range(names.shards)) - {shard}
-            for other in others:
-                await guarded(underlay.queue_unbind(names.signals_queue(other), names.signals, account))
-            await guarded(underlay.queue_bind(names.signals_queue(shard), names.signals, account))
-        await guarded(channel.close())
-    except RefusedError as error:
-        raise TopologyError(
-            f"{error}; this user may not bind accounts: run `beeline topology` as a user who may"
-        ) from None
+    for account, shard in waiting:
+        others = () if (account, shard) in known else set(range(names.shards)) - {shard}
+        for other in others:
+            await guarded(underlay.queue_unbind(names.signals_queue(other), names.signals, account))
+        await guarded(underlay.queue_bind(names.signals_queue(shard), names.signals, account))
+    await guarded(channel.close())
 
 
 async def delete(link: AmqpLink, names: Names) -> None:
