@@ -107,11 +107,10 @@ def check_filters(order: Order, rules: SymbolRules, last_price: Decimal | None) 
 def _check_price(name: str, price: Decimal | None, rules: SymbolRules) -> VenueError | None:
     if price is None:
         return None
-    if rules.tick_size is None:
-        return _check_grid(name, price, price_grid(rules), "price_filter") or _check_precision(
-            name, price, rules.quote_precision
-        )
-    return _check_grid(name, price, price_grid(rules), "price_filter")
+    error = _check_grid(name, price, price_grid(rules), "price_filter")
+    if error is None and rules.tick_size is None:
+        error = _check_precision(name, price, rules.quote_precision)
+    return error
 
 
 def _check_trailing_delta(order: Order, rules: SymbolRules) -> VenueError | None:
