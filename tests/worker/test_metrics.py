@@ -4,7 +4,10 @@ import asyncio
 import re
 from pathlib import Path
 
-from prometheus_client import generate_latest
+import prometheus_client
+from hypothesis import given
+from hypothesis import strategies as st
+from prometheus_client import CollectorRegistry, generate_latest
 from typing_extensions import override
 
 from tests.generate_docs import DOCS
@@ -13,7 +16,7 @@ from tests.tools import output_of
 from tests.virtual_time import VirtualClock, virtual_time
 from worker.core.outcome import Journey, Outcome, Status, Subject
 from worker.gauges import LAG_INTERVAL_S, watch_loop
-from worker.telemetry import Telemetry
+from worker.telemetry import BUCKETS, Telemetry
 
 CODE = Path(__file__).parents[2] / "worker"
 
@@ -104,3 +107,21 @@ async def test_a_late_event_loop_shows() -> None:
     await asyncio.sleep(1.5 * LAG_INTERVAL_S)
     task.cancel()
     assert telemetry.registry.get_sample_value("beeline_event_loop_lag_seconds_sum") == 1.0
+
+
+def lines_of(metrics: bytes) -> list[str]:
+    """What is told of publishing, without the time at which the library's own histogram was made."""
+    lines = metrics.decode().splitlines()
+    return [line for line in lines if 'phase="publish"' in line and "_created" not in line]
+
+
+@given(st.lists(st.sampled_from(BUCKETS) | st.floats(0, 400)))
+def test_a_histogram_counts_what_prometheus_s_own_counts(seconds: list[float]) -> None:
+    registry, telemetry = CollectorRegistry(), Telemetry(lambda _: True)
+    own = prometheus_client.Histogram(
+        "beeline_signal_seconds", "Time a signal took.", ["phase"], buckets=BUCKETS, registry=registry
+    ).labels("publish")
+    for value in seconds:
+        own.observe(value)
+        telemetry.published(value)
+    assert lines_of(telemetry.render()) == lines_of(generate_latest(registry))
