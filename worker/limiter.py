@@ -108,9 +108,10 @@ class Limiter:
         """Follow the limits that the venue names now; kinds it does not name stay the documented ones."""
         named = tuple(limits)
         kinds = {limit.kind for limit in named}
-        self._limits = named + tuple(
-            limit for limit in self._adapter.fallback_limits if limit.kind not in kinds
-        )
+        limits = named + tuple(limit for limit in self._adapter.fallback_limits if limit.kind not in kinds)
+        if limits == self._limits:
+            return  # as nearly always: the budgets of thousands of accounts need not be gone through
+        self._limits = limits
         self.ip.update(_of_ip(self._limits))
         for budget in self.accounts.values():
             budget.limits.update(_of_account(self._limits))
