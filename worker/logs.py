@@ -8,7 +8,9 @@ import atexit
 import logging
 import signal
 import sys
+from collections import deque
 from collections.abc import MutableMapping
+from contextlib import suppress
 from time import time_ns
 from typing import Any, BinaryIO, Final, Literal, cast
 
@@ -34,28 +36,34 @@ class Turnwise:
 
     def __init__(self, stream: BinaryIO) -> None:
         self._stream = stream
-        self._lines: list[bytes] = []
+        self._lines: deque[bytes] = deque()
+        self._writes_in: asyncio.AbstractEventLoop | None = None
         atexit.register(self._write_lines)
 
     def write(self, line: bytes) -> None:
-        """Take a line."""
+        """Take a line, from any thread."""
         self._lines.append(line)
-        if len(self._lines) > 1:
-            return
         try:
-            asyncio.get_running_loop().call_soon(self._write_lines)
+            loop = asyncio.get_running_loop()
         except RuntimeError:
             self._write_lines()
+            return
+        if self._writes_in is not loop:
+            self._writes_in = loop
+            loop.call_soon(self._write_lines)
 
     def flush(self) -> None:
         """Leave it to the end of the turn."""
 
     def _write_lines(self) -> None:
-        lines, self._lines = self._lines, []
-        if not lines:
-            return
-        self._stream.write(b"".join(lines))
-        self._stream.flush()
+        self._writes_in = None
+        lines = []
+        with suppress(IndexError):  # one by one: another thread may add some meanwhile
+            while True:
+                lines.append(self._lines.popleft())
+        if lines:
+            self._stream.write(b"".join(lines))
+            self._stream.flush()
 
 
 class Threshold:

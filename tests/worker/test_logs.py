@@ -139,6 +139,22 @@ def test_a_line_outside_of_the_event_loop_is_written_at_once() -> None:
     assert written.pieces == [b"a\n"]
 
 
+def test_what_an_ended_event_loop_left_goes_out_with_the_next_line() -> None:
+    written = Writes()
+    lines, loop = Turnwise(written), asyncio.new_event_loop()
+
+    async def end() -> None:
+        loop.stop()
+        lines.write(b"a\n")
+
+    ending = loop.create_task(end())
+    loop.run_forever()
+    loop.close()
+    assert (ending.done(), written.pieces) == (True, [])
+    lines.write(b"b\n")
+    assert written.pieces == [b"a\nb\n"]
+
+
 def test_what_the_last_turn_said_is_written_when_the_program_ends() -> None:
     program = (
         "import asyncio, sys, structlog\n"
