@@ -33,6 +33,7 @@ from worker.core.holds import HoldRecord
 from worker.core.token_bucket import (
     BudgetSet,
     Claim,
+    Cost,
     Costs,
     Reservation,
     cancel,
@@ -94,6 +95,8 @@ class Limiter:
         self._foreign_said_s: dict[str, float] = {}
         self.hold = Hold()
         self.ip = BudgetSet(_of_ip(self._limits), share=ip_share)
+        self._costs_of_ip: dict[tuple[int, int], tuple[Cost, ...]] = {}
+        """What a request of a weight and a number of orders takes of the IP's limits: there are few different ones."""
         self.accounts: dict[str, AccountBudget] = {}
 
     def account(self, limit_group: str) -> AccountBudget:
@@ -112,6 +115,7 @@ class Limiter:
         if limits == self._limits:
             return  # as nearly always: the budgets of thousands of accounts need not be gone through
         self._limits = limits
+        self._costs_of_ip.clear()
         self.ip.update(_of_ip(self._limits))
         for budget in self.accounts.values():
             budget.limits.update(_of_account(self._limits))
@@ -177,11 +181,14 @@ class Limiter:
                 raise
 
     def _costs(self, call: Call, budget: AccountBudget | None) -> Costs:
-        costs = self.ip.costs(LimitKind.REQUEST_WEIGHT, call.weight)
-        costs += self.ip.costs(LimitKind.RAW_REQUESTS, 1)
-        costs += self.ip.costs(LimitKind.ORDERS_BY_IP, call.orders)
-        if budget is not None:
-            costs += budget.limits.costs(LimitKind.ORDERS, call.orders)
+        costs = self._costs_of_ip.get((call.weight, call.orders))
+        if costs is None:
+            costs = self.ip.costs(LimitKind.REQUEST_WEIGHT, call.weight)
+            costs += self.ip.costs(LimitKind.RAW_REQUESTS, 1)
+            costs += self.ip.costs(LimitKind.ORDERS_BY_IP, call.orders)
+            self._costs_of_ip[call.weight, call.orders] = costs
+        if budget is not None and call.orders:
+            return costs + budget.limits.costs(LimitKind.ORDERS, call.orders)
         return costs
 
     def take(self, weight: int) -> Claim:
@@ -245,22 +252,18 @@ class Limiter:
     ) -> None:
         if not isinstance(answer, Reply):
             return
+        marks, sent_ms = claimed.marks, claimed.sent_ms
+        now_ms, guard_ms = now.venue_ms, now.uncertainty_ms
         for kind, interval_s, count in read_usage(answer.headers):
-            of_account = kind is LimitKind.ORDERS
-            limits = self.ip if not of_account else budget.limits if budget else None
-            window = limits.window(kind, interval_s) if limits else None
+            of_account = budget if kind is LimitKind.ORDERS else None
+            limits = self.ip if kind is not LimitKind.ORDERS else of_account.limits if of_account else None
+            window = None if limits is None else limits.window(kind, interval_s)
             if window is None:
                 continue
-            window.observe(
-                count,
-                claimed.marks.get(window),
-                sent_ms=claimed.sent_ms,
-                now_ms=now.venue_ms,
-                guard_ms=now.uncertainty_ms,
-            )
+            window.observe(count, marks.get(window), sent_ms=sent_ms, now_ms=now_ms, guard_ms=guard_ms)
             if window.foreign > window.limit * FOREIGN_SHARE:
-                name = budget.limit_group if of_account and budget else self._egress
-                self._warn_of_others("account" if of_account else "ip", name, kind, interval_s, window)
+                scope, name = ("account", of_account.limit_group) if of_account else ("ip", self._egress)
+                self._warn_of_others(scope, name, kind, interval_s, window)
 
     def count_orders(self, budget: AccountBudget, counts: Iterable[OrderCount], asked_ms: float) -> bool:
         """Take in what the venue says an account has placed; `False` when it names limits only."""

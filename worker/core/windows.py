@@ -189,7 +189,7 @@ class FixedWindow:
     @property
     def foreign(self) -> int:
         """What others used in this window, beyond their allowance and what was used before we came."""
-        return max(0, self._others - self.allowance - self.inherited)
+        return max(0, self._others - self.allowance - self.inherited) if self._others else 0
 
     def roll(self, now_ms: float) -> None:
         """Enter the window of `now_ms`; what is in flight may still be counted there."""
