@@ -11,19 +11,20 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from types import FrameType
 from typing import Any
 
+import orjson
 import psutil
 import uvloop
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from tests.bench import growth, latency, memory, micro, pool, saturation
+from tests.bench import docs, growth, latency, memory, micro, pool, saturation
 from tests.bench.bench import FULL, SHORT, Bench, Display, Scale
 from tests.bench.broker import server_version
 from tests.bench.profiling import profile
@@ -51,6 +52,11 @@ def read_options(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--rounds", type=int, help="rounds of each contender; the best one counts")
     parser.add_argument("--accounts", type=_counts, metavar="N,…", help="numbers of accounts to measure with")
     parser.add_argument("--output", type=Path, default=Path("build/bench"), help="folder for results")
+    parser.add_argument(
+        "--from", type=Path, dest="saved", help="results of an earlier run; nothing is measured"
+    )
+    parser.add_argument("--write-docs", action="store_true", help="put results into the documents")
+    parser.add_argument("--docs", type=Path, default=Path("docs"), help="folder of the documents")
     parser.add_argument("--profile", action="store_true", help="profile one worker instead")
     return parser.parse_args(arguments)
 
@@ -68,13 +74,13 @@ def _counts(text: str) -> tuple[int, ...]:
 
 
 def scale_of(options: argparse.Namespace) -> Scale:
+    """The sizes of the full or the short form, with what was asked for otherwise."""
     scale = SHORT if options.short else FULL
-    given = {
-        name: value
-        for name in ("signals", "rounds", "accounts")
-        if (value := getattr(options, name)) is not None
+    rounds = {
+        accounts: options.rounds or scale.rounds.get(accounts, 1)
+        for accounts in options.accounts or scale.rounds
     }
-    return replace(scale, **given)
+    return replace(scale, rounds=rounds, signals=options.signals or scale.signals)
 
 
 @contextmanager
@@ -93,9 +99,10 @@ async def run(
 ) -> None:
     scale, logs = scale_of(options), options.output / LOGS
     document: dict[str, Any] = {"machine": describe_machine(await server_version(amqp_url)), "seconds": {}}
+    accounts = scale.most_accounts(options.only)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, console=console) as bar:
-        async with stage_at(amqp_url, process, accounts=scale.most_accounts, logs=logs) as stage:
+        async with stage_at(amqp_url, process, accounts=accounts, logs=logs) as stage:
             bench = Bench(scale=scale, stage=stage, output=options.output, line=Display(bar).line)
             if options.profile:
                 await profile(bench, console)
@@ -104,8 +111,17 @@ async def run(
                 began_s = time.monotonic()
                 document[part] = await PARTS[part](bench)
                 document["seconds"][part] = round(time.monotonic() - began_s, 1)
+                console.print(f"{part} took {document['seconds'][part]:.0f} s", highlight=False)
+    tell(document, options, console)
+    console.print(f"saved to {save(document, options.output)}", highlight=False)
+
+
+def tell(document: Mapping[str, Any], options: argparse.Namespace, console: Console) -> None:
+    """Print the results, and put them into the documents when that is wanted."""
     show(document, console)
-    console.print(f"\nsaved to {save(document, options.output)}", highlight=False)
+    if options.write_docs:
+        for path in docs.write(document, options.docs):
+            console.print(f"wrote {path}", highlight=False)
 
 
 def _interrupt(_number: int, _frame: FrameType | None) -> None:
@@ -117,6 +133,9 @@ def main() -> int:
     (options.output / LOGS).mkdir(parents=True, exist_ok=True)
     signal.signal(signal.SIGTERM, _interrupt)
     console = Console() if sys.stdout.isatty() else Console(width=WIDTH)
+    if options.saved:
+        tell(orjson.loads(options.saved.read_bytes()), options, console)
+        return 0
     try:
         with (
             broker() as (amqp_url, process),

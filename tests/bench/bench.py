@@ -1,6 +1,6 @@
 """What every part of the bench is given: how large its work is, where it is done, and whom to tell how far it is."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -18,9 +18,10 @@ class Scale:
 
     signals: int
     warm_up: int
-    rounds: int
-    accounts: tuple[int, ...]
+    rounds: Mapping[int, int]
+    """How often the contenders play with so many accounts."""
     compared_at: int
+    """With so many accounts all contenders play, otherwise only the naive loop and Beeline."""
     loads: tuple[float, ...]
     latency_signals: int
     latency_s: float
@@ -38,26 +39,24 @@ class Scale:
     micro_repeats: int
     micro_many: int
 
-    @property
-    def most_accounts(self) -> int:
-        return max(
-            *self.accounts,
-            *self.growth_accounts,
-            self.growth_shards_accounts,
-            self.pool_accounts,
-            self.compared_at,
-        )
+    def most_accounts(self, parts: Collection[str]) -> int:
+        """Return how many accounts the venue has to know for some parts of the bench."""
+        needed = {
+            "saturation": tuple(self.rounds),
+            "growth": (*self.growth_accounts, self.growth_shards_accounts),
+            "pool": (self.pool_accounts,),
+        }
+        return max([self.compared_at, *(count for part in parts for count in needed.get(part, ()))])
 
 
 FULL = Scale(
-    signals=3_000,
+    signals=2_500,
     warm_up=300,
-    rounds=3,
-    accounts=(1, 10, 100, 1_000),
+    rounds={1: 1, 10: 3, 100: 1, 1_000: 3},
     compared_at=10,
     loads=(0.1, 0.5, 0.9),
     latency_signals=1_000,
-    latency_s=5.0,
+    latency_s=4.0,
     memory_signals=200_000,
     shards=32,
     growth_accounts=(10, 1_000, 10_000),
@@ -75,8 +74,7 @@ FULL = Scale(
 SHORT = Scale(
     signals=200,
     warm_up=50,
-    rounds=1,
-    accounts=(4,),
+    rounds={4: 1},
     compared_at=4,
     loads=(0.5,),
     latency_signals=50,

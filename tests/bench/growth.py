@@ -16,7 +16,7 @@ from tests.bench.saturation import as_row
 from tests.bench.stage import Contender, Stage, beeline, signals
 from tests.bench.venue import ARRIVALS
 
-START_TIMEOUT_S = 240.0
+START_TIMEOUT_S = 600.0
 LOG_POLL_S = 0.01
 CONSUMING = b'"event":"consuming"'
 
@@ -31,7 +31,12 @@ async def measure(bench: Bench) -> dict[str, Any]:
         contender = beeline(bench.stage, label, accounts, shards=shards)
         line = bench.line(f"growth, {accounts:,} accounts, {shards} shards")
         rows.append({"shards": shards} | await _observe(bench, contender, line))
-    return {"rows": rows, "rest_s": scale.rest_s}
+    return {
+        "rows": rows,
+        "rest_s": scale.rest_s,
+        "shards": scale.shards,
+        "shards_accounts": scale.growth_shards_accounts,
+    }
 
 
 async def _observe(bench: Bench, contender: Contender, on_progress: Progress) -> dict[str, Any]:

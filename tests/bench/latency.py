@@ -16,7 +16,7 @@ from tests.bench.driving import Times, drive, quantiles
 from tests.bench.rounds import Progress, WrongResultError
 from tests.bench.stage import Contender, beeline, naive
 
-LONGEST_S: Final = 10.0
+LONGEST_S: Final = 8.0
 
 
 async def measure(bench: Bench) -> dict[str, Any]:

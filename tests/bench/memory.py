@@ -1,5 +1,6 @@
 """Resident memory of a worker over a long round, and what is left of its growth once it has settled."""
 
+import statistics
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,7 +10,7 @@ from tests.bench.broker import desk_at
 from tests.bench.rounds import Progress, teller, verify
 from tests.bench.stage import Contender, Stage, beeline, signals
 
-KEEP_S = 5
+KEEP_S = 1
 SAMPLES = 50
 
 
@@ -22,10 +23,15 @@ class MemoryCurve:
 
     @property
     def growth_mb_per_1000(self) -> float:
-        """Growth from where it has settled to the end."""
+        """Growth from where it has settled to the end: the slope of the line that fits best."""
         settled = [sample for sample in self.samples if sample[0] >= self.settled_after]
-        (first, from_mb), (last, to_mb) = settled[0], settled[-1]
-        return (to_mb - from_mb) / (last - first) * 1000
+        slope, _ = statistics.linear_regression(*zip(*settled, strict=True))
+        return slope * 1000
+
+    @property
+    def growth_mb(self) -> float:
+        """What that is over the whole stretch since it has settled."""
+        return self.growth_mb_per_1000 * (self.samples[-1][0] - self.settled_after) / 1000
 
 
 async def measure(bench: Bench) -> dict[str, Any]:
@@ -35,6 +41,7 @@ async def measure(bench: Bench) -> dict[str, Any]:
     return {
         "samples": [(done, round(rss_mb, 2)) for done, rss_mb in curve.samples],
         "settled_after": curve.settled_after,
+        "growth_mb": round(curve.growth_mb, 3),
         "growth_mb_per_1000": round(curve.growth_mb_per_1000, 4),
         "remembered_outcome_bytes": round(micro.remembered_outcome_bytes()),
     }

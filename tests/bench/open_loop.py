@@ -55,11 +55,15 @@ def run(options: argparse.Namespace) -> dict[str, list[int]]:
 
 
 def _note(outcome: dict[str, object], numbers: dict[str, int], answered_ns: list[int], at_ns: int) -> int:
-    """Note when a signal was answered; return 0 when it was before (the same outcome again, after a hand-over)."""
+    """Note when a signal was answered; return 0 when it was before.
+
+    The same outcome comes again after a hand-over. The last one of an earlier load may come again too: a quorum queue
+    delivers it once more when its reader went away right after it.
+    """
     if outcome["status"] != "filled":
         raise ValueError(f"a signal was not filled: {outcome}")
-    number = numbers[str(outcome["signal_id"])]
-    if answered_ns[number]:
+    number = numbers.get(str(outcome["signal_id"]))
+    if number is None or answered_ns[number]:
         return 0
     answered_ns[number] = at_ns
     return 1

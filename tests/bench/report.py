@@ -12,7 +12,7 @@ import orjson
 import psutil
 from rich.console import Console
 
-from tests.bench import results, tables
+from tests.bench import predictions, results, tables, targets
 
 LIBRARIES = (
     "aio-pika",
@@ -64,5 +64,7 @@ def save(document: Mapping[str, Any], folder: Path) -> Path:
 def show(document: Mapping[str, Any], console: Console) -> None:
     """Print the tables."""
     console.print(f"\n{tables.machine_line(document['machine'])}", highlight=False)
-    for table in results.all_of(document):
+    for table in [*results.all_of(document), *predictions.tables(document), targets.table(document)]:
         console.print(tables.for_terminal(table))
+    parts = ", ".join(f"{part} {seconds:.0f} s" for part, seconds in document["seconds"].items())
+    console.print(f"\ntook {sum(document['seconds'].values()):.0f} s: {parts}", highlight=False)

@@ -102,7 +102,8 @@ def memory(result: Result) -> Table:
     rows = (
         (f"RSS after {settled[0]:,} signals", f"{settled[1]:.1f} MB"),
         (f"RSS after {samples[-1][0]:,} signals", f"{samples[-1][1]:.1f} MB"),
-        ("growth per 1,000 signals", f"{result['growth_mb_per_1000']:.3f} MB"),
+        ("growth in between", f"{result['growth_mb']:.2f} MB"),
+        ("growth per 1,000 signals", f"{result['growth_mb_per_1000']:.4f} MB"),
         ("each remembered outcome", f"{result['remembered_outcome_bytes']:,} bytes"),
     )
     return Table(name="memory", title="Memory of one worker", columns=("memory of one worker", ""), rows=rows)

@@ -18,7 +18,7 @@ async def measure(bench: Bench) -> dict[str, Any]:
     scale, played = bench.scale, []
     for number, accounts, make in schedule(scale):
         contender = make(bench.stage, f"{accounts}-{number}", accounts)
-        line = bench.line(f"{contender.name}, {accounts:,} accounts, {number}/{scale.rounds}")
+        line = bench.line(f"{contender.name}, {accounts:,} accounts, {number}/{scale.rounds[accounts]}")
         load = load_of(scale.signals, accounts, scale.warm_up)
         played.append(await play(bench.stage, contender, load, line))
     return as_result(played, scale.compared_at)
@@ -26,10 +26,11 @@ async def measure(bench: Bench) -> dict[str, Any]:
 
 def schedule(scale: Scale) -> Iterator[tuple[int, int, Maker]]:
     """Yield round, accounts and contender, in the order of play."""
-    for number in range(1, scale.rounds + 1):
-        for accounts in sorted({*scale.accounts, scale.compared_at}):
-            for make in ALL if accounts == scale.compared_at else PEERS:
-                yield number, accounts, make
+    for number in range(1, max(scale.rounds.values()) + 1):
+        for accounts, rounds in scale.rounds.items():
+            if number <= rounds:
+                for make in ALL if accounts == scale.compared_at else PEERS:
+                    yield number, accounts, make
 
 
 def as_result(played: list[Round], compared_at: int) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import shutil
 import sys
 from pathlib import Path
 
@@ -19,9 +20,15 @@ pytestmark = [
 ]
 
 
-async def test_the_short_form_measures_every_part_and_saves_its_results(tmp_path: Path) -> None:
+async def test_the_short_form_measures_every_part_saves_its_results_and_writes_the_documents(
+    tmp_path: Path,
+) -> None:
+    documents = tmp_path / "docs"
+    documents.mkdir()
+    shutil.copy(ROOT / "docs" / "performance.md", documents)
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "tests.bench", "--short", "--output", str(tmp_path)),
+        *("--write-docs", "--docs", str(documents)),
         cwd=ROOT,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,
@@ -37,3 +44,9 @@ async def test_the_short_form_measures_every_part_and_saves_its_results(tmp_path
     assert results["growth"]["rows"][0]["first_order_s"] > 0
     assert results["memory"]["samples"][-1][0] >= 300
     assert all(value > 0 for value in results["micro"].values())
+    assert results["machine"]["cpu"] in (documents / "performance.md").read_text(encoding="utf-8")
+    assert {path.name for path in documents.glob("*.svg")} == {
+        "performance-accounts.svg",
+        "performance-rest.svg",
+        "performance-shards.svg",
+    }
