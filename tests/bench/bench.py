@@ -50,7 +50,7 @@ class Scale:
 
 
 FULL = Scale(
-    signals=2_500,
+    signals=2_000,
     warm_up=300,
     rounds={1: 1, 10: 3, 100: 1, 1_000: 3},
     compared_at=10,

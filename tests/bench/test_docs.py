@@ -75,3 +75,15 @@ def test_a_ratio_that_has_to_be_large_is_missed_when_it_is_small(whole_run: dict
     verdicts = {name: verdict for name, _, _, verdict in targets.rows(whole_run)}
     assert verdicts["orders per CPU second, over the ccxt loop's"] == "missed"
     assert verdicts["CPU of a signal, over the naive loop's"] == "met"
+
+
+def test_a_signal_that_becomes_dearer_with_more_accounts_misses_and_one_that_becomes_cheaper_does_not(
+    whole_run: dict[str, Any],
+) -> None:
+    name = "a signal with more accounts, up to 10,000, over one with fewer"
+    rounds = [row for row in whole_run["saturation"]["rounds"] if row["contender"] == "beeline"]
+    for row, cost_us in zip(rounds, (900.0, 500.0, 310.0), strict=True):
+        row["cpu_us_per_order"] = cost_us
+    assert (name, "met") in {(row[0], row[3]) for row in targets.rows(whole_run)}
+    whole_run["growth"]["rows"][0]["work"]["cpu_us_per_order"] = 400.0
+    assert (name, "missed") in {(row[0], row[3]) for row in targets.rows(whole_run)}
