@@ -72,6 +72,7 @@ class Gateway:
         self.adapter, self.base_url = adapter, base_url
         self.recv_window_max_ms = max(recv_window_ms, recv_window_max_ms)
         self._sender, self._time = sender, clock
+        self._log = log.bind()  # for each line the logger of a module is looked up anew
         self.limiter = Limiter(
             adapter,
             base_url,
@@ -187,7 +188,7 @@ class Gateway:
         self.limiter.learn(call, sending.budget, claimed, answer, error)
         if error is not None and error.entry.retry is Retry.AFTER_RESYNC:
             self.clock.refused()
-        if log.is_enabled_for(logging.DEBUG):
+        if self._log.is_enabled_for(logging.DEBUG):
             self._tell(call, answer, error, venue_ms)
         return Exchange(
             answer=answer,
@@ -198,7 +199,7 @@ class Gateway:
         )
 
     def _tell(self, call: Call, answer: Answer, error: VenueError | None, venue_ms: float) -> None:
-        log.debug(
+        self._log.debug(
             "request answered",
             venue=self.adapter.name,
             method=call.method,

@@ -42,6 +42,7 @@ class Journal:
 
     def __init__(self, telemetry: Telemetry, clock: Clock) -> None:
         self._telemetry, self._clock = telemetry, clock
+        self._log = log.bind()  # for each line the logger of a module is looked up anew
         self._outcomes: deque[tuple[float, Outcome, Subject, float]] = deque(maxlen=SHOWN)
         self._times_ms: deque[Phases] = deque(maxlen=MEASURED)
         self.trace: Trace | None = None
@@ -59,7 +60,7 @@ class Journal:
         self._times_ms.append(
             (journey.queued_ms, journey.limiter_ms, journey.venue_ms, journey.resolve_ms, total_ms)
         )
-        log.info(
+        self._log.info(
             "signal settled",
             signal_id=outcome.signal_id,
             account=outcome.account,
