@@ -74,6 +74,10 @@ class Adapter(KeyQuestions, Protocol):
     def spends_balances(self) -> bool:
         """Whether an order takes from what the account holds, so that its balances tell whether it can be carried."""
 
+    @property
+    def knows_by_shape(self) -> bool:
+        """Whether a look-up may know an order by its looks alone, so that it matters whose it was told to be."""
+
     def sign(
         self, call: Call, signer: Signer | None, *, base_url: str, timestamp_ms: int, recv_window_ms: int
     ) -> HttpRequest:

@@ -56,6 +56,7 @@ BITRUE_SPOT: Final = Dialect(
         quote_quantity_types=TYPES,
     ),
     orders=BitrueOrders,
+    knows_by_shape=True,
     read_symbol=read_symbol,
     read_limit=read_limit,
     key_rights=partial(keys.rights_from_account, note=_UNPROVEN),

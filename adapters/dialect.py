@@ -120,7 +120,8 @@ class Dialect:
 
     `price` is the resource and the field that hold the price its rules are measured with; `needs_price` tells
     when they are, and `write` puts an order the API's way once it is known to have what the order asks for.
-    `spends_balances` is false where margin, and not what is held, decides about an order.
+    `spends_balances` is false where margin, and not what is held, decides about an order. `knows_by_shape` is true
+    where a look-up may have to take an order without our id for ours because it looks like it.
     """
 
     api: str
@@ -133,6 +134,7 @@ class Dialect:
     balances: Callable[["Rest"], Flow[tuple[Balance, ...] | VenueError]]
     price: tuple[str, str] = ("ticker/price", "price")
     spends_balances: bool = True
+    knows_by_shape: bool = False
     needs_price: Callable[[Order, SymbolRules], bool] = _never
     write: Callable[[Order, SymbolRules, Decimal | None], Order | VenueError] = _as_it_is
 

@@ -67,6 +67,11 @@ class RestVenue:
         """Whether an order takes from what is held."""
         return self._dialect.spends_balances
 
+    @property
+    def knows_by_shape(self) -> bool:
+        """Whether a look-up may know an order by its looks alone."""
+        return self._dialect.knows_by_shape
+
     def sign(
         self, call: Call, signer: Signer | None, *, base_url: str, timestamp_ms: int, recv_window_ms: int
     ) -> HttpRequest:

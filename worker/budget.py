@@ -53,8 +53,8 @@ class Hold:
 class Told:
     """Which signal each order of the venue was told as, so that none is told as two.
 
-    It matters where a venue shows orders without our id and they are known by their shape: an identical order of
-    the signal before is not this signal's.
+    It is kept where a venue shows orders without our id and they are known by their shape: an identical order of the
+    signal before is not this signal's.
     """
 
     def __init__(self) -> None:

@@ -88,7 +88,7 @@ class Placement:
         settlement = step.settlement
         if settlement.error is not None:
             settlement = await self._name_the_rule(settlement, settlement.error)
-        if settlement.report is not None:
+        if settlement.report is not None and trade.adapter.knows_by_shape:
             trade.told.tell(settlement.report.venue_order_id, self._order.client_order_id)
         return settlement, self._order
 

@@ -6,6 +6,7 @@ from decimal import Decimal
 
 import pytest
 
+from adapters.sandbox.config import BitrueQuirks
 from adapters.sandbox.fault_rules import FaultKind
 from tests.virtual_time import virtual_time
 from tests.worker.builders import MAIN, a_signal, an_account, some_accounts
@@ -44,6 +45,18 @@ async def test_an_order_with_our_id_is_ours_though_its_number_was_told_of_anothe
         assert (outcome["status"], outcome["attempts"]) == ("filled", 1)
         assert outcome["venue_order_id"] in {str(number) for number in range(1, 50)}
         assert len(rig.venue.orders()) == 1
+
+
+@virtual_time
+async def test_an_order_that_is_known_by_its_looks_is_told_as_one_signal_s_only() -> None:
+    async with a_rig() as rig:
+        rig.venue.exchange.set_bitrue_quirks(BitrueQuirks(client_id_in_lists=False))
+        first = await rig.outcome(a_signal("s-1", account="bit"))
+        rig.venue.break_next(kind=FaultKind.DROP_BEFORE, method="POST", path="*/order")
+        second = await rig.outcome(a_signal("s-2", account="bit"))
+        assert (first["status"], second["status"]) == ("filled", "filled")
+        assert first["venue_order_id"] != second["venue_order_id"]
+        assert len(rig.venue.orders()) == 2
 
 
 @virtual_time
