@@ -7,6 +7,7 @@ network's and this event loop's queue), what lies between the two is the venue's
 
 import argparse
 import asyncio
+import gc
 import json
 import signal
 import time
@@ -65,7 +66,11 @@ async def serve(accounts: int) -> None:
     stop = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
     server = RecordingServer(replace(config, limits=LimitConfig(binance=limits)))
-    print(await server.start(), flush=True)
+    address = await server.start()
+    # A venue on the internet does not pause because its ledger is long: what it remembers is not walked through.
+    gc.freeze()
+    gc.set_threshold(50_000, 50, 1_000_000)
+    print(address, flush=True)
     await stop.wait()
     await server.stop()
 
