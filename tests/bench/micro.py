@@ -130,11 +130,11 @@ def telling(build: Callable[[str], Outcome]) -> dict[str, Callable[[], object]]:
     """What is told of a settled signal, as the worker writes it to a pipe."""
     outcome, subject, journey = build("signal-000001"), _subject("signal-000001"), _journey()
     telemetry = Telemetry(lambda _: True)
-    journal = Journal(telemetry, SystemClock())
     nowhere = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115 - the log writes to it until the process ends
     atexit.register(nowhere.close)
     with redirect_stderr(nowhere):
         configure_logging("info", "json")
+    journal = Journal(telemetry, SystemClock())
     return {
         "metrics": lambda: telemetry.settled(outcome, subject, journey, 0.01),
         "metrics + log line": lambda: journal.settled(outcome, subject, journey),
