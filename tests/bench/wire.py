@@ -17,18 +17,12 @@ from pamqp import commands
 from pamqp.base import Frame
 from pamqp.header import ContentHeader, ProtocolHeader
 
+from worker.amqp_frames import ACK, BODY, CONFIRM, DELIVER, FRAME_START, HEADER, METHOD, METHOD_ID
+
 CHANNEL: Final = 1
 TIMEOUT_S: Final = 60.0
 CHUNK: Final = 1 << 18
-METHOD: Final = 1
-HEADER: Final = 2
-BODY: Final = 3
-_HEAD: Final = struct.Struct(">BHI")
 _BASIC: Final = 60
-_DELIVER: Final = 60
-_ACK: Final = 80
-_METHOD_IDS: Final = struct.Struct(">HH")
-_TAG: Final = struct.Struct(">HHQB")
 _CONTENT: Final = struct.Struct(">HHQ")
 
 
@@ -44,7 +38,7 @@ class Encoder:
             content_type="application/json", delivery_mode=2, timestamp=timestamp
         )
         header = pamqp.frame.marshal(ContentHeader(0, 0, properties), CHANNEL)
-        self._properties = header[_HEAD.size + _CONTENT.size : -1]
+        self._properties = header[FRAME_START.size + _CONTENT.size : -1]
         self._methods: dict[tuple[str, str], bytes] = {}
 
     def encode(self, exchange: str, routing_key: str, body: bytes) -> bytes:
@@ -59,7 +53,7 @@ class Encoder:
 
 
 def _frame(kind: int, payload: bytes) -> bytes:
-    return b"%b%b\xce" % (_HEAD.pack(kind, CHANNEL, len(payload)), payload)
+    return b"%b%b\xce" % (FRAME_START.pack(kind, CHANNEL, len(payload)), payload)
 
 
 class Wire:
@@ -160,7 +154,7 @@ class Wire:
             self._receive()
         buffer, at, length = self._buffer, 0, len(self._buffer)
         while length - at >= 8:
-            kind, _, size = _HEAD.unpack_from(buffer, at)
+            kind, _, size = FRAME_START.unpack_from(buffer, at)
             end = at + 7 + size
             if end >= length:
                 break
@@ -173,16 +167,16 @@ class Wire:
 
     def _has_frame(self) -> bool:
         """Tell whether a whole frame is left over, as it may be after an answer that others followed at once."""
-        return len(self._buffer) >= 8 and len(self._buffer) >= 8 + _HEAD.unpack_from(self._buffer)[2]
+        return len(self._buffer) >= 8 and len(self._buffer) >= 8 + FRAME_START.unpack_from(self._buffer)[2]
 
     def _note(self, buffer: bytes, at: int) -> None:
         """Confirms are counted, deliveries are known by their bodies, and nothing else may come."""
-        of_class, method = _METHOD_IDS.unpack_from(buffer, at)
-        if of_class == _BASIC and method == _ACK:
-            _, _, tag, is_multiple = _TAG.unpack_from(buffer, at)
+        (method,) = METHOD_ID.unpack_from(buffer, at)
+        if method == ACK:
+            tag, is_multiple = CONFIRM.unpack_from(buffer, at + METHOD_ID.size)
             self._confirm(tag, is_multiple=bool(is_multiple))
-        elif (of_class, method) != (_BASIC, _DELIVER):
-            raise WireError(f"method {of_class}.{method} came: {buffer[at : at + 200]!r}")
+        elif method != DELIVER:
+            raise WireError(f"method {method >> 16}.{method & 0xFFFF} came: {buffer[at : at + 200]!r}")
 
     def _receive(self) -> None:
         chunk = self._socket.recv(CHUNK)
